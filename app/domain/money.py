@@ -1,0 +1,45 @@
+"""Prices as exact decimals: integers in, Decimal out, never a float.
+
+Formulas (PROGRAMS.md, "Prices"): reserves: quote / base; Meteora DBC: (sqrt_price / 2^64)²; both scaled by decimals.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+PRECISION = 38
+"""Significant digits of a price. A ratio of two u64 needs at most 38 to be told from its neighbours."""
+_CONTEXT = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN)
+_Q64_SQUARED = Decimal(1 << 128)
+ZERO = Decimal(0)
+
+
+def ratio_price(quote: int, base: int, quote_decimals: int, base_decimals: int) -> Decimal | None:
+    """Whole quote tokens per whole base token of two raw amounts; None when base is 0."""
+    if base == 0:
+        return None
+    return _CONTEXT.divide(Decimal(quote), Decimal(base)).scaleb(base_decimals - quote_decimals, _CONTEXT)
+
+
+def sqrt_price_to_price(sqrt_price: int, quote_decimals: int, base_decimals: int) -> Decimal:
+    """Whole quote tokens per whole base token of a Q64.64 square-root price (Meteora DBC)."""
+    raw = _CONTEXT.divide(_CONTEXT.multiply(Decimal(sqrt_price), Decimal(sqrt_price)), _Q64_SQUARED)
+    return raw.scaleb(base_decimals - quote_decimals, _CONTEXT)
+
+
+def spot_price(
+    virtual_quote: int | None,
+    virtual_base: int | None,
+    sqrt_price: int | None,
+    quote_decimals: int,
+    base_decimals: int,
+) -> Decimal | None:
+    """The venue's own price from its state: by square-root price where it has one, else by reserves."""
+    if sqrt_price is not None:
+        return sqrt_price_to_price(sqrt_price, quote_decimals, base_decimals)
+    if virtual_quote is None or virtual_base is None:
+        return None
+    return ratio_price(virtual_quote, virtual_base, quote_decimals, base_decimals)
+
+
+def whole(amount: int, decimals: int) -> Decimal:
+    """A raw amount in whole tokens, exact."""
+    return Decimal(amount).scaleb(-decimals, _CONTEXT)

@@ -1,0 +1,94 @@
+"""Every setting, read once from the environment (prefix `CURVECAST_`) and passed down as one frozen object."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from starlette.config import Config
+from starlette.datastructures import Secret
+
+from app.errors import StartupError
+
+EMBEDDED = "embedded"
+MEMORY = "memory://"
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Meaning and unit of each setting; `.env.example` lists them with their defaults."""
+
+    database_url: Secret = field(default_factory=lambda: Secret(EMBEDDED))
+    """`embedded`, or postgresql://user:password@host:port/name."""
+    redis_url: Secret = field(default_factory=lambda: Secret(MEMORY))
+    """`memory://` (one process), or redis://host:port/db."""
+    data_dir: Path = Path(".curvecast")
+    """Where the embedded Postgres keeps its data."""
+    contract_dir: Path = _ROOT / "graphql"
+    """Folder of schema.graphql and operations/."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    source: str = "simulate"
+    """What `up` and `index` read: simulate, or replay:PATH."""
+    sol_usd: str = ""
+    """Fixes US dollars per SOL, as `150.25`; empty takes the source's rate."""
+    rate_max_age_seconds: int = 300
+    """A quote-to-USD rate older than this, in chain time, is not used."""
+
+    # write path
+    batch_max_rows: int = 2_000
+    batch_max_milliseconds: int = 25
+    source_queue_size: int = 64
+    """Deliveries that may wait between source and pipeline."""
+    database_pool_size: int = 8
+    database_timeout_seconds: float = 10.0
+
+    # bus and live
+    bus_max_batches: int = 10_000
+    """Batches that the Redis stream keeps; older ones are read from Postgres."""
+    mailbox_size: int = 1_024
+    """Records that one subscription may have waiting."""
+
+    # limits at the edge
+    max_body_bytes: int = 256 * 1024
+    max_frame_bytes: int = 64 * 1024
+    max_tokens: int = 2_000
+    max_depth: int = 15
+    max_aliases: int = 30
+    max_directives: int = 50
+    max_cost: int = 100_000
+    max_operations_per_socket: int = 100
+    connection_init_timeout_seconds: float = 10.0
+    max_sockets: int = 20_000
+    query_timeout_seconds: float = 15.0
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this process runs its own Postgres."""
+        return str(self.database_url) == EMBEDDED
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Reads `CURVECAST_*`, and `.env` in the working folder for what the environment does not set.
+
+        Raises StartupError naming the variable when a value cannot be read.
+        """
+        env_file = Path(".env")
+        config = Config(
+            env_file if env_file.is_file() else None,
+            environ=dict(os.environ if environ is None else environ),
+            env_prefix="CURVECAST_",
+        )
+        settings = cls()
+        for each in fields(cls):
+            default = getattr(settings, each.name)
+            try:
+                value = config(each.name.upper(), cast=type(default), default=default)
+            except ValueError as error:
+                raise StartupError(
+                    f"CURVECAST_{each.name.upper()} is not a {type(default).__name__}: correct or unset it."
+                ) from error
+            if value != default:
+                settings = replace(settings, **{each.name: value})
+        return settings
