@@ -1,18 +1,75 @@
 # Curvecast: the daily commands. `make` prints this list.
 PYTHON ?= python3
 SOURCE ?= simulate
-VENV := .venv
-BIN := $(VENV)/bin
+VENV   := .venv
+BIN    := $(VENV)/bin
+GRAPHIQL := app/transport/graphiql/index.html
+LOCK   := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+          --python-version 3.11 -q
+T ?= tests
+B ?= decode
 
 .DEFAULT_GOAL := help
-.PHONY: help lock
-help:  ## Prints this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.PHONY: help run test install check replay schema migration bench lock clean
+
+run: install ## Installs what it needs, then a live market at http://127.0.0.1:8000/graphql (SOURCE=simulate)
+	@exec $(BIN)/curvecast up --source $(SOURCE)
+
+test: $(VENV)/.dev $(GRAPHIQL) ## Installs what it needs, then the whole suite on real servers (T=path for a part)
+	@$(BIN)/pytest $(T)
+
+install: $(VENV)/.runtime $(GRAPHIQL) ## Makes .venv with the `curvecast` command, and builds GraphiQL
+
+check: $(VENV)/.dev ## Formatting, lint, types, SDL drift, migrations against tables
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/curvecast schema --check graphql/schema.graphql
+	$(BIN)/curvecast migrate --check
+
+replay: install ## Indexes recordings into the local store (RECORDINGS=path)
+	@$(BIN)/curvecast replay $(RECORDINGS) --once
+
+schema: $(VENV)/.dev ## Writes graphql/schema.graphql from the code
+	$(BIN)/curvecast schema > graphql/schema.graphql
+
+migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes")
+	$(BIN)/curvecast migrate --new "$(m)"
+
+bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, ingest, latency)
+	$(BIN)/python bench/$(B).py
 
 lock: ## Writes requirements*.txt again from pyproject.toml (needs uv)
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    -q pyproject.toml --group build -o requirements.txt
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    -q pyproject.toml --group build --group dev -o requirements-dev.txt
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 \
-	    -q --group node -o requirements-node.txt
+	$(LOCK) pyproject.toml --group build -o requirements.txt
+	$(LOCK) pyproject.toml --group build --group dev -o requirements-dev.txt
+	$(LOCK) --group node -o requirements-node.txt
+
+clean: ## Removes what install and run made here, the local store too
+	rm -rf $(VENV) .curvecast app/transport/graphiql web/node_modules
+
+help: ## Prints this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- what the targets above stand on: files, so that a second run does nothing again
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Curvecast needs Python 3.11 or newer; this is %s. Name another one: make PYTHON=python3.12" % sys.version.split()[0] or 0)'
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing Curvecast and what it needs into $(VENV)"
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need into $(VENV)"
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Node builds the page once and is not needed afterwards: from PATH where it is new enough, else from a wheel.
+$(GRAPHIQL): web/package-lock.json web/package.json web/vite.config.js web/index.html $(wildcard web/src/*) \
+             requirements-node.txt | $(VENV)/bin/pip
+	@echo "Building GraphiQL"
+	@PYTHON=$(BIN)/python sh web/build.sh
