@@ -1,0 +1,35 @@
+"""Reads of graduations: migrations from a curve to a pool."""
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.records import GraduationRecord
+from app.store.rows import graduation_record
+from app.store.tables import graduations, tokens, venues
+
+COLUMNS = (
+    *(column for column in graduations.c if column.name not in ("token_id", "venue_id")),
+    tokens.c.mint,
+    tokens.c.created_at,
+    tokens.c.launch_sequence,
+    venues.c.address.label("pool"),
+    venues.c.quote_mint,
+)
+"""What `app.store.rows.graduation_record` reads."""
+
+
+def select_graduations() -> Select[tuple[object, ...]]:
+    """Every graduation with its token and pool; the caller adds condition, order and limit."""
+    source = graduations.join(tokens, tokens.c.id == graduations.c.token_id).join(
+        venues, venues.c.id == graduations.c.venue_id
+    )
+    return select(*COLUMNS).select_from(source)
+
+
+async def read_graduations_by_sequence(
+    connection: AsyncConnection, first: int, last: int, limit: int = 1_000
+) -> list[GraduationRecord]:
+    """Graduations of the feed from sequence `first` to `last`, both inclusive, in feed order."""
+    query = select_graduations().where(graduations.c.sequence.between(first, last))
+    rows = await connection.execute(query.order_by(graduations.c.sequence).limit(limit))
+    return [graduation_record(row) for row in rows]

@@ -1,0 +1,47 @@
+"""Reads of tokens with their curve and pools."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.records import TokenRecord
+from app.store.rows import AnyRow, token_record
+from app.store.tables import tokens, venues
+
+
+async def read_tokens(connection: AsyncConnection, mints: Sequence[str]) -> dict[str, TokenRecord]:
+    """Tokens by mint; what is not indexed is left out."""
+    return {token.mint: token for token in await _read(connection, tokens.c.mint.in_(mints))}
+
+
+async def read_tokens_by_id(connection: AsyncConnection, token_ids: Sequence[int]) -> dict[int, TokenRecord]:
+    """Tokens by their internal number."""
+    return {token.token_id: token for token in await _read(connection, tokens.c.id.in_(token_ids))}
+
+
+async def read_tokens_by_venue(connection: AsyncConnection, addresses: Sequence[str]) -> dict[str, TokenRecord]:
+    """Tokens by the address of one of their curves or pools."""
+    found = await connection.execute(select(venues.c.address, venues.c.token_id).where(venues.c.address.in_(addresses)))
+    token_ids = {row.address: row.token_id for row in found}
+    if not token_ids:
+        return {}
+    by_id = await read_tokens_by_id(connection, list(set(token_ids.values())))
+    return {address: by_id[token_id] for address, token_id in token_ids.items()}
+
+
+async def read_launches(connection: AsyncConnection, first: int, last: int, limit: int = 1_000) -> list[TokenRecord]:
+    """Tokens whose launch has a sequence from `first` to `last`, both inclusive, in feed order."""
+    in_range = tokens.c.launch_sequence.between(first, last)
+    chosen = select(tokens.c.id).where(in_range).order_by(tokens.c.launch_sequence).limit(limit)
+    found = await _read(connection, tokens.c.id.in_(chosen))
+    return sorted(found, key=lambda token: token.launch_sequence or 0)
+
+
+async def _read(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[TokenRecord]:
+    rows = (await connection.execute(select(tokens).where(condition))).all()
+    of_token: dict[int, list[AnyRow]] = {row.id: [] for row in rows}
+    found = await connection.execute(select(venues).where(venues.c.token_id.in_(list(of_token))).order_by(venues.c.id))
+    for venue in found:
+        of_token[venue.token_id].append(venue)
+    return [token_record(row, of_token[row.id]) for row in rows]
