@@ -2,7 +2,7 @@
 
 Chain order is (block_time, position, identity). Identities are 16 bytes (`app.domain.events.event_identity`). Raw u64
 amounts are numeric(20): a bigint ends at 2^63 and a Meteora launch may pass it. Prices are numeric without a scale.
-Enumerations are the integers of `app.domain.programs`.
+Enumerations are the integers of `app.domain.programs`. Ids are given by the one writer.
 """
 
 from decimal import Decimal
@@ -76,14 +76,14 @@ checkpoints = Table(
 wallets = Table(
     "wallets",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("address", Text, nullable=False, unique=True),
 )
 
 tokens = Table(
     "tokens",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("mint", Text, nullable=False, unique=True),
     Column("decimals", SmallInteger, nullable=False),
     Column("name", Text),
@@ -123,6 +123,10 @@ tokens = Table(
     Column("as_of_time", _time(), nullable=False),
     Column("as_of_position", BigInteger, nullable=False),
     Column("as_of_commitment", SmallInteger, nullable=False),
+    # which event the writer took a fact from, as a sortable key: any order of arrival ends with the same row
+    Column("origin_key", LargeBinary, nullable=False),
+    Column("creator_key", LargeBinary),
+    Column("supply_key", LargeBinary),
     Index("ix_tokens_created_at", "created_at", "id"),
     Index("ix_tokens_launch_sequence", "launch_sequence", unique=True),
     Index("ix_tokens_creator", "creator"),
@@ -131,7 +135,7 @@ tokens = Table(
 venues = Table(
     "venues",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("address", Text, nullable=False, unique=True),
     Column("token_id", Integer, ForeignKey("tokens.id"), nullable=False),
     Column("protocol", SmallInteger, nullable=False),
@@ -139,7 +143,7 @@ venues = Table(
     Column("config", Text),
     Column("quote_mint", Text, nullable=False),
     Column("quote_decimals", SmallInteger, nullable=False),
-    Column("is_inverted", Boolean, nullable=False),
+    Column("is_inverted", Boolean),
     Column("created_at", _time(), nullable=False),
     # newest state in chain order
     Column("virtual_base_reserves", _u64()),
@@ -184,13 +188,23 @@ trades = Table(
     Column("quote_usd", Numeric()),
     Column("compute_units", Integer),
     Column("priority_fee", BigInteger),
-    Column("is_first_trade", Boolean, nullable=False),
     Column("indexed_at", _time(), nullable=False),
     Index("ix_trades_token", "token_id", "block_time", "position", "identity"),
     Index("ix_trades_trader", "trader_id", "block_time", "position"),
     Index("ix_trades_sequence", "sequence"),
     comment="One row a swap. A hypertable on TimescaleDB, else range-partitioned by day of block_time.",
     postgresql_partition_by="RANGE (block_time)",
+)
+
+token_traders = Table(
+    "token_traders",
+    metadata,
+    Column("token_id", Integer, primary_key=True),
+    Column("trader_id", Integer, primary_key=True),
+    Column("first_time", _time(), nullable=False),
+    Column("first_position", BigInteger, nullable=False),
+    Column("first_identity", LargeBinary, nullable=False),
+    comment="First trade in chain order of each wallet in each token: a trade is the first if its identity is here.",
 )
 
 
@@ -259,9 +273,11 @@ token_accounts = Table(
     Column("owner_id", Integer, nullable=False),
     Column("amount", _u64(), nullable=False),
     Column("is_vault", Boolean, nullable=False),
-    Column("as_of_position", BigInteger, nullable=False),
     Column("as_of_time", _time(), nullable=False),
+    Column("as_of_position", BigInteger, nullable=False),
+    Column("as_of_identity", LargeBinary, nullable=False),
     Index("ix_token_accounts_amount", "token_id", "amount"),
+    Index("ix_token_accounts_owner", "token_id", "owner_id"),
     comment="Balances of launched tokens from the transactions' post balances; newest in chain order wins.",
 )
 
