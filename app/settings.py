@@ -84,7 +84,7 @@ class Settings:
         for each in fields(cls):
             default = getattr(settings, each.name)
             try:
-                value = config(each.name.upper(), cast=type(default), default=default)
+                value = config(each.name.upper(), cast=type(default), default=str(default))
             except ValueError as error:
                 raise StartupError(
                     f"CURVECAST_{each.name.upper()} is not a {type(default).__name__}: correct or unset it."
