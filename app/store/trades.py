@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.records import TradeRecord
 from app.store.rows import to_time, trade_record
-from app.store.tables import tokens, trades, venues, wallets
+from app.store.tables import token_traders, tokens, trades, venues, wallets
 
 COLUMNS = (
     *(column for column in trades.c if column.name not in ("token_id", "trader_id", "venue_id")),
@@ -20,6 +20,7 @@ COLUMNS = (
     tokens.c.total_supply,
     tokens.c.creator,
     wallets.c.address.label("trader"),
+    func.coalesce(token_traders.c.first_identity == trades.c.identity, False).label("is_first_trade"),
 )
 """What `app.store.rows.trade_record` reads."""
 
@@ -30,6 +31,10 @@ def select_trades() -> Select[tuple[object, ...]]:
         trades.join(tokens, tokens.c.id == trades.c.token_id)
         .join(venues, venues.c.id == trades.c.venue_id)
         .join(wallets, wallets.c.id == trades.c.trader_id)
+        .outerjoin(
+            token_traders,
+            and_(token_traders.c.token_id == trades.c.token_id, token_traders.c.trader_id == trades.c.trader_id),
+        )
     )
     return select(*COLUMNS).select_from(source)
 
