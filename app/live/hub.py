@@ -1,0 +1,161 @@
+"""One reader of the bus per process: hands each record to the mailboxes it concerns, and mends holes from Postgres.
+
+The bus may lose, repeat or reorder after faults (trim, restart, FLUSHALL, a publisher that failed). The sequence tells:
+a batch that does not follow the last one shows a hole, and the feed row in Postgres shows a lost tail. Whatever is
+missing is read from Postgres before anything newer is delivered, so mailboxes see every record once and in feed order.
+"""
+
+import asyncio
+import logging
+import time
+from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bus.feed import Bus
+from app.domain.events import Rate
+from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.live.latency import Latencies
+from app.live.topics import Topic
+from app.store.feed import read_batch, read_head
+
+log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 0.5
+"""How often the bus is compared with Postgres; a lost tail is delivered within two rounds."""
+ALL = ""
+"""Key of the topics that everybody gets all of."""
+_STORE_FAILURES = (SQLAlchemyError, OSError, TimeoutError)
+
+
+class TokenState(NamedTuple):
+    """A token as it was when the feed had come to `sequence`, or newer."""
+
+    sequence: int
+    token: TokenRecord
+
+
+class Hub:
+    """`sequence` is the newest that every mailbox has been given: all of it is in Postgres too."""
+
+    def __init__(self, engine: AsyncEngine, bus: Bus) -> None:
+        self.engine = engine
+        self.bus = bus
+        self.sequence = 0
+        self.head: Head | None = None
+        self.rates: dict[str, Rate] = {}
+        self.trades: Topic[TradeRecord] = Topic()
+        self.tokens: Topic[TokenState] = Topic()
+        self.launches: Topic[TokenRecord] = Topic()
+        self.graduations: Topic[GraduationRecord] = Topic()
+        self.latencies = Latencies()
+        self.repairs = 0
+        self.is_store_reachable = True
+        self._stored_before, self._sequence_before = 0, -1
+        self._turn = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def subscriptions(self) -> int:
+        """Open mailboxes."""
+        return len(self.trades) + len(self.tokens) + len(self.launches) + len(self.graduations)
+
+    async def start(self) -> None:
+        """Starts at the newest committed sequence: what comes after it is delivered."""
+        self.head = await read_head(self.engine)
+        self.sequence = self.head.sequence if self.head else 0
+        self._tasks = [asyncio.create_task(self._read_bus()), asyncio.create_task(self._watch())]
+
+    async def stop(self) -> None:
+        """Ends the reader and every mailbox."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for topic in (self.trades, self.tokens, self.launches, self.graduations):
+            topic.close()
+
+    async def _read_bus(self) -> None:
+        async for batch in self.bus.batches():
+            try:
+                async with self._turn:
+                    await self._take(batch)
+            except Exception:  # the one reader must not die of one batch: what it held is found missing, and read again
+                log.exception("hub: a batch could not be delivered")
+
+    async def _take(self, batch: Batch) -> None:
+        if batch.previous_sequence > self.sequence:
+            await self._repair(batch.previous_sequence)
+        has_no_records = batch.first_sequence > batch.last_sequence
+        if batch.last_sequence > self.sequence or (has_no_records and batch.last_sequence == self.sequence):
+            self._deliver(batch)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            delivered = self.sequence
+            try:
+                head = await read_head(self.engine)
+            except _STORE_FAILURES as error:
+                self._store_failed(error)
+            else:
+                self.is_store_reachable = True
+                await self._compare(delivered, head.sequence if head else 0)
+
+    async def _compare(self, delivered: int, stored: int) -> None:
+        """`delivered` was taken before `stored` was read, so it can only be the larger if the store went back."""
+        async with self._turn:
+            if stored < delivered:
+                log.warning("hub: the store went back; following it from there", extra={"sequence": stored})
+                self.sequence = stored
+            elif self.sequence == self._sequence_before and self.sequence < self._stored_before:
+                # Stored a round ago and nothing has come by the bus since: it will not come.
+                await self._repair(self._stored_before)
+            self._stored_before, self._sequence_before = stored, self.sequence
+
+    async def _repair(self, until: int) -> None:
+        """Delivers what Postgres holds up to `until` at least; waits for Postgres as long as it takes."""
+        self.repairs += 1
+        log.warning("hub: hole in the bus, reading it from the store", extra={"after": self.sequence, "until": until})
+        while self.sequence < until:
+            try:
+                batch = await read_batch(self.engine, self.sequence)
+            except _STORE_FAILURES as error:
+                self._store_failed(error)
+                await asyncio.sleep(_WATCH_SECONDS)
+                continue
+            self.is_store_reachable = True
+            if batch is None:
+                return
+            self._deliver(batch)
+
+    def _store_failed(self, error: BaseException) -> None:
+        if self.is_store_reachable:
+            log.warning("hub: Postgres cannot be read; trying again until it is back", extra={"cause": repr(error)})
+        self.is_store_reachable = False
+
+    def _deliver(self, batch: Batch) -> None:
+        """Synchronous on purpose: nobody can join between a record and the sequence that says it was delivered."""
+        after = self.sequence
+        self._deliver_tokens(batch, after)
+        for trade in batch.trades:
+            if trade.sequence > after:
+                self.trades.send(trade.mint, trade)
+        for graduation in batch.graduations:
+            if graduation.sequence > after:
+                self.graduations.send(ALL, graduation)
+        self.rates.update({rate.quote_mint: rate for rate in batch.rates})
+        self.head = batch.head
+        self.sequence = max(after, batch.last_sequence)
+        if batch.trades:
+            self.latencies.add((time.time() - batch.trades[0].block_time) * 1_000)
+
+    def _deliver_tokens(self, batch: Batch, after: int) -> None:
+        # Of a repaired batch the states are those of its head, newer than its records.
+        as_of = max(batch.last_sequence, batch.head.sequence)
+        for token in batch.tokens:
+            self.tokens.send(token.mint, TokenState(as_of, token))
+        new = {sequence for sequence in batch.launches if sequence > after}
+        launched = [(each.launch_sequence, each) for each in batch.tokens if each.launch_sequence in new]
+        for _, token in sorted(launched, key=lambda pair: pair[0] or 0):
+            self.launches.send(ALL, token)

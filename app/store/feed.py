@@ -1,0 +1,117 @@
+"""Reads in feed order: the newest state of the feed, and what it holds after a sequence, for repair and for `after`."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.domain.events import Rate, unpack_position
+from app.domain.programs import Commitment
+from app.domain.records import Batch, ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.store.graduations import read_graduations_by_sequence
+from app.store.rows import AnyRow, to_seconds, to_time
+from app.store.tables import feed, graduations, rates, tokens, trades
+from app.store.tokens import read_launches, read_tokens_by_id
+from app.store.trades import read_trades_by_sequence
+
+PAGE = 500
+"""Sequences that one repair read covers, and records that one page of stored records holds."""
+_RATES_SECONDS = 3_600
+"""How far back the newest rates are looked for: older ones are of no use, and a bound keeps the read short."""
+
+
+async def read_head(engine: AsyncEngine) -> Head | None:
+    """How far the store has come; None before the first commit."""
+    async with engine.connect() as connection:
+        return await _head(connection)
+
+
+async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
+    """Everything that the next `PAGE` sequences after `after` hold, as if one commit had stored them, with the state
+    that the touched tokens have now; None when nothing comes after it."""
+    async with engine.connect() as connection:
+        head = await _head(connection)
+        if head is None or head.sequence <= after:
+            return None
+        last = min(after + PAGE, head.sequence)
+        page = await read_trades_by_sequence(connection, after + 1, last, limit=PAGE)
+        launched = await read_launches(connection, after + 1, last, limit=PAGE)
+        return Batch(
+            previous_sequence=after,
+            first_sequence=after + 1,
+            last_sequence=last,
+            trades=tuple(page),
+            launches=tuple(each.launch_sequence for each in launched if each.launch_sequence is not None),
+            graduations=tuple(await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)),
+            tokens=await _touched(connection, after + 1, last, page),
+            rates=await _rates(connection, head.point.time),
+            head=head,
+        )
+
+
+async def read_mint_trades(engine: AsyncEngine, mint: str, after: int, last: int) -> list[TradeRecord]:
+    """Stored trades of one mint with a sequence in (after, last], at most `PAGE`, in feed order."""
+    async with engine.connect() as connection:
+        of_mint = trades.c.token_id == select(tokens.c.id).where(tokens.c.mint == mint).scalar_subquery()
+        return await read_trades_by_sequence(connection, after + 1, last, of_mint, limit=PAGE)
+
+
+async def read_launched_tokens(engine: AsyncEngine, after: int, last: int) -> list[TokenRecord]:
+    """Tokens launched in (after, last], at most `PAGE`, in feed order."""
+    async with engine.connect() as connection:
+        return await read_launches(connection, after + 1, last, limit=PAGE)
+
+
+async def read_stored_graduations(engine: AsyncEngine, after: int, last: int) -> list[GraduationRecord]:
+    """Graduations in (after, last], at most `PAGE`, in feed order."""
+    async with engine.connect() as connection:
+        return await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)
+
+
+async def read_first_point(engine: AsyncEngine) -> ChainPoint | None:
+    """The oldest trade that a stream can start from; None where nothing has traded."""
+    query = select(trades.c.position, trades.c.block_time, trades.c.commitment).order_by(trades.c.sequence).limit(1)
+    async with engine.connect() as connection:
+        row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return ChainPoint(unpack_position(row.position)[0], to_seconds(row.block_time), Commitment(row.commitment))
+
+
+async def _head(connection: AsyncConnection) -> Head | None:
+    row = (await connection.execute(select(feed).where(feed.c.id == 1))).one_or_none()
+    return None if row is None else _head_record(row)
+
+
+def _head_record(row: AnyRow) -> Head:
+    time = 0 if row.head_time is None else to_seconds(row.head_time)
+    finalized = None
+    if row.finalized_slot is not None and row.finalized_time is not None:
+        finalized = ChainPoint(row.finalized_slot, to_seconds(row.finalized_time), Commitment.FINALIZED)
+    return Head(
+        point=ChainPoint(row.head_slot, time, Commitment(row.head_commitment)),
+        finalized=finalized,
+        sequence=row.last_sequence,
+        source=row.source,
+        is_simulated=row.is_simulated,
+    )
+
+
+async def _touched(
+    connection: AsyncConnection, first: int, last: int, page: Sequence[TradeRecord]
+) -> tuple[TokenRecord, ...]:
+    conditions: list[ColumnElement[bool]] = [
+        tokens.c.launch_sequence.between(first, last),
+        tokens.c.completed_sequence.between(first, last),
+        tokens.c.mint.in_({trade.mint for trade in page}),
+        tokens.c.id.in_(select(graduations.c.token_id).where(graduations.c.sequence.between(first, last))),
+    ]
+    found = await connection.execute(select(tokens.c.id).where(or_(*conditions)))
+    return tuple((await read_tokens_by_id(connection, [row.id for row in found])).values())
+
+
+async def _rates(connection: AsyncConnection, head_time: int) -> tuple[Rate, ...]:
+    newest = rates.c.time >= to_time(head_time - _RATES_SECONDS)
+    query = select(rates).distinct(rates.c.quote_mint).where(newest)
+    rows = await connection.execute(query.order_by(rates.c.quote_mint, rates.c.time.desc()))
+    return tuple(Rate(row.quote_mint, to_seconds(row.time), str(row.usd)) for row in rows)
