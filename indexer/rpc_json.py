@@ -1,0 +1,266 @@
+"""Transactions as Solana's JSON-RPC writes them (`json`, `jsonParsed`, base64 and base58 encodings) to `Transaction`.
+
+msgspec reads only the fields named here and skips the rest. Kept are the instructions of programs that a decoder knows
+(those of the token programs too, where the recording has no token balances to tell decimals) and, only where inner
+instructions are missing, the logs: everything else would be paid for and never read.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from app.domain.events import TokenBalance
+from app.domain.programs import SPL_TOKEN, TOKEN_2022, Commitment
+from indexer import base58
+from indexer.decoders import KNOWN_PROGRAMS
+from indexer.transaction import Instruction, Transaction
+from indexer.wire import WireInstruction, read_transaction
+
+_SIGNATURE_BYTES: Final = 64
+_WITHOUT_BALANCES: Final = KNOWN_PROGRAMS | {SPL_TOKEN, TOKEN_2022}
+_INLINE_MAX: Final = 10_000
+
+
+class Unfit(ValueError):
+    """JSON that is well-formed but not a transaction that can be used; the text says why."""
+
+
+class JsonInstruction(msgspec.Struct, gc=False):
+    """Compiled (by index) or parsed (by address); a fully parsed one has no data."""
+
+    programIdIndex: int | None = None
+    programId: str | None = None
+    accounts: list[int | str] = []
+    data: str | None = None
+    stackHeight: int | None = None
+
+
+class JsonInner(msgspec.Struct, gc=False):
+    """The calls that one outer instruction made, in order."""
+
+    index: int
+    instructions: list[JsonInstruction]
+
+
+class JsonAmount(msgspec.Struct, gc=False):
+    amount: str
+    decimals: int
+
+
+class JsonBalance(msgspec.Struct, gc=False):
+    accountIndex: int
+    mint: str
+    uiTokenAmount: JsonAmount
+    owner: str | None = None
+
+
+class JsonLoaded(msgspec.Struct, gc=False):
+    writable: list[str] = []
+    readonly: list[str] = []
+
+
+class JsonMeta(msgspec.Struct, gc=False):
+    """What the transaction did."""
+
+    err: Any = None
+    fee: int | None = None
+    innerInstructions: list[JsonInner] | None = None
+    logMessages: msgspec.Raw = msgspec.Raw(b"null")
+    preTokenBalances: list[JsonBalance] | None = None
+    postTokenBalances: list[JsonBalance] | None = None
+    loadedAddresses: JsonLoaded | None = None
+    computeUnitsConsumed: int | None = None
+
+
+class JsonKey(msgspec.Struct, gc=False):
+    pubkey: str
+    signer: bool = False
+
+
+class JsonMessage(msgspec.Struct, gc=False):
+    accountKeys: list[str | JsonKey]
+    instructions: list[JsonInstruction]
+
+
+class JsonSigned(msgspec.Struct, gc=False):
+    """`message` is absent with transactionDetails `accounts`."""
+
+    signatures: list[str]
+    message: JsonMessage | None = None
+
+
+Encoded: TypeAlias = JsonSigned | list[str] | str
+"""JSON, or [text, encoding], or base58 text alone (the oldest encoding)."""
+
+
+class JsonTransaction(msgspec.Struct, gc=False):
+    """A getTransaction result or an element of a block."""
+
+    transaction: Encoded
+    meta: JsonMeta | None = None
+    slot: int | None = None
+    blockTime: int | None = None
+    transactionIndex: int | None = None
+    indexWithinBlock: int | None = None
+    """As Helius names it."""
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a transaction from around it: its block, or the request that brought it."""
+
+    commitment: Commitment
+    slot: int | None = None
+    block_time: int | None = None
+    index: int | None = None
+
+
+_LOGS = msgspec.json.Decoder(list[str] | None)
+
+
+def build_transaction(source: JsonTransaction, place: Place) -> Transaction:
+    """The transaction; Unfit (or another ValueError) when it cannot be one."""
+    meta = source.meta
+    if meta is None:
+        raise Unfit("transaction without meta")
+    signed = _read_encoded(source.transaction)
+    index = source.transactionIndex if source.transactionIndex is not None else source.indexWithinBlock
+    head: dict[str, Any] = {
+        "signature": check_signature(signed.signatures[0] if signed.signatures else ""),
+        "slot": source.slot or place.slot or 0,
+        "transaction_index": place.index if index is None else index,
+        "block_time": place.block_time if source.blockTime is None else source.blockTime,
+        "commitment": place.commitment,
+        "signers": max(1, signed.signers),
+        "fee": meta.fee,
+        "compute_units": meta.computeUnitsConsumed,
+    }
+    if meta.err is not None:
+        return Transaction(**head, failed=True)
+    loaded = meta.loadedAddresses
+    keys = signed.keys if signed.is_resolved or not loaded else (*signed.keys, *loaded.writable, *loaded.readonly)
+    partial = meta.innerInstructions is None
+    return Transaction(
+        **head,
+        failed=False,
+        accounts=keys,
+        instructions=tuple(_instructions(signed, meta, keys)),
+        logs=tuple(_LOGS.decode(meta.logMessages) or ()) if partial else (),
+        post_balances=_balances(meta, keys),
+        is_partial=partial,
+    )
+
+
+def check_signature(text: str) -> str:
+    """The signature itself; Unfit when it is not 64 bytes of base58."""
+    try:
+        valid = len(base58.decode(text)) == _SIGNATURE_BYTES
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Unfit(f"invalid signature {text[:100]!r}")
+    return text
+
+
+class _Signed(NamedTuple):
+    """Any encoding, brought to one shape."""
+
+    signatures: list[str]
+    signers: int
+    keys: tuple[str, ...]
+    instructions: Sequence[JsonInstruction | WireInstruction]
+    is_resolved: bool
+    """Whether `keys` already has the addresses of lookup tables, as in jsonParsed."""
+
+
+def _read_encoded(encoded: Encoded) -> _Signed:
+    if isinstance(encoded, JsonSigned):
+        return _read_json(encoded)
+    text, encoding = (encoded, "base58") if isinstance(encoded, str) else _text_and_encoding(encoded)
+    wire = read_transaction(_bytes(text, encoding))
+    return _Signed(list(wire.signatures), wire.signers, wire.keys, wire.instructions, False)
+
+
+def _read_json(signed: JsonSigned) -> _Signed:
+    message = signed.message
+    if message is None:
+        raise Unfit("transaction without instructions (transactionDetails `accounts`)")
+    parsed = any(isinstance(key, JsonKey) for key in message.accountKeys)
+    keys = tuple(key if isinstance(key, str) else key.pubkey for key in message.accountKeys)
+    return _Signed(signed.signatures, len(signed.signatures), keys, message.instructions, parsed)
+
+
+def _text_and_encoding(encoded: list[str]) -> tuple[str, str]:
+    if len(encoded) != 2:
+        raise Unfit("an encoded transaction is [text, encoding]")
+    return encoded[0], encoded[1]
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    if encoding == "base64":
+        return b64decode(text, validate=True)
+    if encoding == "base58" and len(text) <= _INLINE_MAX:
+        return base58.decode(text)
+    raise Unfit(f"unknown transaction encoding {encoding[:20]!r}")
+
+
+def _instructions(signed: _Signed, meta: JsonMeta, keys: tuple[str, ...]) -> Iterator[Instruction]:
+    """Outer and inner in execution order, of the programs that matter."""
+    wanted = KNOWN_PROGRAMS if meta.postTokenBalances or meta.preTokenBalances else _WITHOUT_BALANCES
+    programs = {index: key for index, key in enumerate(keys) if key in wanted}
+    if not programs:
+        return
+    inner = {group.index: group.instructions for group in meta.innerInstructions or ()}
+    for index, outer in enumerate(signed.instructions):
+        if isinstance(outer, WireInstruction):
+            if outer.program_index in programs:
+                accounts = tuple([_key(keys, a) for a in outer.accounts])
+                yield Instruction(programs[outer.program_index], accounts, outer.data, index, 1)
+        elif found := _instruction(outer, keys, programs, index):
+            yield found if found.stack_height else msgspec.structs.replace(found, stack_height=1)
+        for called in inner.get(index, ()):
+            if found := _instruction(called, keys, programs, index):
+                yield found
+
+
+def _instruction(
+    source: JsonInstruction, keys: tuple[str, ...], programs: Mapping[int, str], outer_index: int
+) -> Instruction | None:
+    if source.programIdIndex is not None:
+        program = programs.get(source.programIdIndex)
+    else:
+        program = source.programId if source.programId in programs.values() else None
+    if program is None or source.data is None:
+        return None
+    accounts = tuple([_key(keys, a) if isinstance(a, int) else a for a in source.accounts])
+    return Instruction(program, accounts, base58.decode(source.data), outer_index, source.stackHeight)
+
+
+def _key(keys: tuple[str, ...], index: int) -> str:
+    if not 0 <= index < len(keys):
+        raise Unfit(f"account index {index} beyond the {len(keys)} accounts")
+    return keys[index]
+
+
+def _balances(meta: JsonMeta, keys: tuple[str, ...]) -> tuple[TokenBalance, ...]:
+    """Balances after the transaction; an account that was there before and is not any more holds 0."""
+    after = meta.postTokenBalances or []
+    there = {balance.accountIndex for balance in after}
+    gone = [balance for balance in meta.preTokenBalances or () if balance.accountIndex not in there]
+    return tuple(
+        [_balance(balance, keys, _amount(balance.uiTokenAmount.amount)) for balance in after]
+        + [_balance(balance, keys, 0) for balance in gone]
+    )
+
+
+def _balance(source: JsonBalance, keys: tuple[str, ...], amount: int) -> TokenBalance:
+    account = _key(keys, source.accountIndex)
+    return TokenBalance(account, source.mint, source.owner or "", amount, source.uiTokenAmount.decimals)
+
+
+def _amount(text: str) -> int:
+    """A u64 in decimal digits."""
+    if len(text) > 20 or not text.isascii() or not text.isdigit():
+        raise Unfit("a token amount is not a number")
+    return int(text)
