@@ -1,9 +1,13 @@
 """Reads of graduations: migrations from a curve to a pool."""
 
-from sqlalchemy import Select, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.records import GraduationRecord
+from app.store.keys import among
+from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import graduation_record
 from app.store.tables import graduations, tokens, venues
 
@@ -16,6 +20,9 @@ COLUMNS = (
     venues.c.quote_mint,
 )
 """What `app.store.rows.graduation_record` reads."""
+_KEYS = tuple(
+    SortKey(column, True) for column in (graduations.c.block_time, graduations.c.position, graduations.c.identity)
+)
 
 
 def select_graduations() -> Select[tuple[object, ...]]:
@@ -33,3 +40,22 @@ async def read_graduations_by_sequence(
     query = select_graduations().where(graduations.c.sequence.between(first, last))
     rows = await connection.execute(query.order_by(graduations.c.sequence).limit(limit))
     return [graduation_record(row) for row in rows]
+
+
+async def read_graduation_page(
+    connection: AsyncConnection, condition: ColumnElement[bool] | None, part: Slice
+) -> list[GraduationRecord]:
+    """Graduations of the tokens that `condition` selects, newest first in chain order."""
+    selected = select_graduations().where(*between(_KEYS, part))
+    if condition is not None:
+        selected = selected.where(condition)
+    rows = await connection.execute(selected.order_by(*order_by(_KEYS, part.from_end)).limit(part.limit))
+    return [graduation_record(row) for row in rows]
+
+
+async def read_graduations_by_identity(
+    connection: AsyncConnection, identities: Sequence[bytes]
+) -> dict[bytes, GraduationRecord]:
+    """Graduations by identity; what is not stored is left out."""
+    rows = await connection.execute(select_graduations().where(among(graduations.c.identity, identities)))
+    return {row.identity: graduation_record(row) for row in rows}

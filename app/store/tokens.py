@@ -1,28 +1,34 @@
 """Reads of tokens with their curve and pools."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.records import TokenRecord
+from app.store.keys import among
+from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import AnyRow, token_record
 from app.store.tables import tokens, venues
 
 
 async def read_tokens(connection: AsyncConnection, mints: Sequence[str]) -> dict[str, TokenRecord]:
     """Tokens by mint; what is not indexed is left out."""
-    return {token.mint: token for token in await _read(connection, tokens.c.mint.in_(mints))}
+    return {token.mint: token for token in await _read(connection, among(tokens.c.mint, mints))}
 
 
 async def read_tokens_by_id(connection: AsyncConnection, token_ids: Sequence[int]) -> dict[int, TokenRecord]:
     """Tokens by their internal number."""
-    return {token.token_id: token for token in await _read(connection, tokens.c.id.in_(token_ids))}
+    return {token.token_id: token for token in await _read(connection, among(tokens.c.id, token_ids))}
 
 
 async def read_tokens_by_venue(connection: AsyncConnection, addresses: Sequence[str]) -> dict[str, TokenRecord]:
     """Tokens by the address of one of their curves or pools."""
-    found = await connection.execute(select(venues.c.address, venues.c.token_id).where(venues.c.address.in_(addresses)))
+    found = await connection.execute(
+        select(venues.c.address, venues.c.token_id).where(among(venues.c.address, addresses))
+    )
     token_ids = {row.address: row.token_id for row in found}
     if not token_ids:
         return {}
@@ -41,7 +47,44 @@ async def read_launches(connection: AsyncConnection, first: int, last: int, limi
 async def _read(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[TokenRecord]:
     rows = (await connection.execute(select(tokens).where(condition))).all()
     of_token: dict[int, list[AnyRow]] = {row.id: [] for row in rows}
-    found = await connection.execute(select(venues).where(venues.c.token_id.in_(list(of_token))).order_by(venues.c.id))
+    found = await connection.execute(
+        select(venues).where(among(venues.c.token_id, list(of_token))).order_by(venues.c.id)
+    )
     for venue in found:
         of_token[venue.token_id].append(venue)
     return [token_record(row, of_token[row.id]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPage:
+    """A page of tokens with the sort values of each, which its cursor carries."""
+
+    tokens: list[TokenRecord]
+    values: list[tuple[Any, ...]]
+
+
+async def read_token_page(
+    connection: AsyncConnection,
+    keys: Sequence[SortKey],
+    part: Slice,
+    condition: ColumnElement[bool] | None,
+) -> TokenPage:
+    """Tokens that `condition` selects, sorted by `keys`; the last key makes the order total."""
+    labels = [f"key_{place}" for place in range(len(keys))]
+    selected = select(tokens.c.id, *(key.expression.label(label) for key, label in zip(keys, labels, strict=True)))
+    selected = selected.where(*between(keys, part))
+    if condition is not None:
+        selected = selected.where(condition)
+    found = await connection.execute(selected.order_by(*order_by(keys, part.from_end)).limit(part.limit))
+    rows = found.all()[::-1] if part.from_end else found.all()
+    by_id = await read_tokens_by_id(connection, [row.id for row in rows])
+    return TokenPage([by_id[row.id] for row in rows], [tuple(getattr(row, label) for label in labels) for row in rows])
+
+
+async def count_tokens(connection: AsyncConnection, condition: ColumnElement[bool] | None, limit: int) -> int:
+    """How many tokens `condition` selects, counted up to `limit`."""
+    selected = select(tokens.c.id).limit(limit)
+    if condition is not None:
+        selected = selected.where(condition)
+    count = await connection.scalar(select(func.count()).select_from(selected.subquery()))
+    return count or 0

@@ -1,12 +1,18 @@
 """Reads of trades: by chain order for pages, by feed order for streams that catch up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.cursors import Cursor
 from app.domain.records import TradeRecord
-from app.store.rows import to_time, trade_record
+from app.store.keys import INTEGER, key_table
+from app.store.measures import trade_volume_usd
+from app.store.pages import Slice, SortKey, between, order_by
+from app.store.rows import AnyRow, to_time, trade_record
 from app.store.tables import token_traders, tokens, trades, venues, wallets
 
 COLUMNS = (
@@ -57,3 +63,75 @@ async def read_trades_by_identity(
     pairs = [(to_time(block_time), identity) for block_time, identity in keys]
     query = select_trades().where(tuple_(trades.c.block_time, trades.c.identity).in_(pairs))
     return {row.identity: trade_record(row) for row in await connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class TradeQuery:
+    """Which trades a page holds: those that `condition` selects, sorted, and which part of them."""
+
+    keys: tuple[SortKey, ...]
+    part: Slice
+    condition: ColumnElement[bool] | None = None
+
+
+def chain_keys(is_descending: bool) -> tuple[SortKey, ...]:
+    """Chain order: (block time, position, identity)."""
+    columns = (trades.c.block_time, trades.c.position, trades.c.identity)
+    return tuple(SortKey(column, is_descending) for column in columns)
+
+
+def volume_keys(is_descending: bool) -> tuple[SortKey, ...]:
+    """By USD value, trades without one below all others, then chain order."""
+    return (SortKey(_volume(), is_descending), *chain_keys(is_descending))
+
+
+def chain_values(cursor: Cursor) -> tuple[Any, ...]:
+    """The sort values of a trade in chain order."""
+    return to_time(cursor.block_time), cursor.position, cursor.identity
+
+
+def volume_values(cursor: Cursor) -> tuple[Any, ...]:
+    """The sort values of a trade by USD value, which is looked up: a cursor names the trade only."""
+    trade, venue = trades.alias(), venues.alias()
+    value = (
+        select(_volume(trade, venue))
+        .select_from(trade.join(venue, venue.c.id == trade.c.venue_id))
+        .where(trade.c.block_time == to_time(cursor.block_time), trade.c.identity == cursor.identity)
+        .scalar_subquery()
+    )
+    return value, *chain_values(cursor)
+
+
+async def read_trade_page(connection: AsyncConnection, query: TradeQuery) -> list[TradeRecord]:
+    """The page, in the order of the list even when it is read from the end."""
+    rows = (await connection.execute(_page(query))).all()
+    return _in_order(rows, query.part)
+
+
+async def read_token_trade_pages(
+    connection: AsyncConnection, token_ids: Sequence[int], query: TradeQuery
+) -> dict[int, list[TradeRecord]]:
+    """The same page of each of many tokens, in one statement."""
+    keys = key_table("k", {"token_id": (INTEGER, token_ids)})
+    page = _page(query).where(trades.c.token_id == keys.c.token_id).lateral("page")
+    rows = await connection.execute(select(keys.c.token_id, page).select_from(keys.join(page, true())))
+    of_token: dict[int, list[AnyRow]] = {token_id: [] for token_id in token_ids}
+    for row in rows:
+        of_token[row.token_id].append(row)
+    return {token_id: _in_order(found, query.part) for token_id, found in of_token.items()}
+
+
+def _volume(trade: FromClause = trades, venue: FromClause = venues) -> ColumnElement[Any]:
+    return func.coalesce(trade_volume_usd(trade, venue), -1)
+
+
+def _page(query: TradeQuery) -> Select[Any]:
+    selected = select_trades().where(*between(query.keys, query.part))
+    if query.condition is not None:
+        selected = selected.where(query.condition)
+    return selected.order_by(*order_by(query.keys, query.part.from_end)).limit(query.part.limit)
+
+
+def _in_order(rows: Sequence[AnyRow], part: Slice) -> list[TradeRecord]:
+    found = [trade_record(row) for row in rows]
+    return found[::-1] if part.from_end else found

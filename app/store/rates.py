@@ -1,0 +1,34 @@
+"""Reads of quote-to-USD rates."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, func, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.rows import to_time
+from app.store.tables import rates
+
+
+async def read_rates(connection: AsyncConnection, not_before: int) -> dict[str, Decimal]:
+    """The newest rate of each quote mint that has one at or after `not_before` (Unix seconds)."""
+    rows = await connection.execute(_newest().where(rates.c.time >= to_time(not_before)))
+    return {row.quote_mint: row.usd for row in rows}
+
+
+def _newest() -> Select[Any]:
+    # Few mints and many times: hop from mint to mint over the primary key instead of reading every rate.
+    first = select(func.min(rates.c.quote_mint).label("mint")).cte("mints", recursive=True)
+    following = select(func.min(rates.c.quote_mint)).where(rates.c.quote_mint > first.c.mint).scalar_subquery()
+    mints = first.union_all(select(following).where(first.c.mint.is_not(None)))
+    newest = (
+        select(rates.c.time.label("newest"))
+        .where(rates.c.quote_mint == mints.c.mint)
+        .order_by(rates.c.time.desc())
+        .limit(1)
+        .lateral()
+    )
+    hops = mints.join(newest, true()).join(
+        rates, (rates.c.quote_mint == mints.c.mint) & (rates.c.time == newest.c.newest)
+    )
+    return select(rates.c.quote_mint, rates.c.usd).select_from(hops)
