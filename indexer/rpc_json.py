@@ -7,7 +7,7 @@ instructions are missing, the logs: everything else would be paid for and never 
 
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,9 +18,12 @@ from indexer.decoders import KNOWN_PROGRAMS
 from indexer.transaction import Instruction, Transaction
 from indexer.wire import WireInstruction, read_transaction
 
-_SIGNATURE_BYTES: Final = 64
 _WITHOUT_BALANCES: Final = KNOWN_PROGRAMS | {SPL_TOKEN, TOKEN_2022}
 _INLINE_MAX: Final = 10_000
+
+
+Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""Of an account in the transaction."""
 
 
 class Unfit(ValueError):
@@ -32,7 +35,7 @@ class JsonInstruction(msgspec.Struct, gc=False):
 
     programIdIndex: int | None = None
     programId: str | None = None
-    accounts: list[int | str] = []
+    accounts: list[Index | str] = []
     data: str | None = None
     stackHeight: int | None = None
 
@@ -50,7 +53,7 @@ class JsonAmount(msgspec.Struct, gc=False):
 
 
 class JsonBalance(msgspec.Struct, gc=False):
-    accountIndex: int
+    accountIndex: Index
     mint: str
     uiTokenAmount: JsonAmount
     owner: str | None = None
@@ -154,11 +157,7 @@ def build_transaction(source: JsonTransaction, place: Place) -> Transaction:
 
 def check_signature(text: str) -> str:
     """The signature itself; Unfit when it is not 64 bytes of base58."""
-    try:
-        valid = len(base58.decode(text)) == _SIGNATURE_BYTES
-    except ValueError:
-        valid = False
-    if not valid:
+    if not base58.is_signature(text):
         raise Unfit(f"invalid signature {text[:100]!r}")
     return text
 
@@ -187,7 +186,7 @@ def _read_json(signed: JsonSigned) -> _Signed:
     if message is None:
         raise Unfit("transaction without instructions (transactionDetails `accounts`)")
     parsed = any(isinstance(key, JsonKey) for key in message.accountKeys)
-    keys = tuple(key if isinstance(key, str) else key.pubkey for key in message.accountKeys)
+    keys = tuple([key if isinstance(key, str) else key.pubkey for key in message.accountKeys])
     return _Signed(signed.signatures, len(signed.signatures), keys, message.instructions, parsed)
 
 
@@ -208,39 +207,42 @@ def _bytes(text: str, encoding: str) -> bytes:
 def _instructions(signed: _Signed, meta: JsonMeta, keys: tuple[str, ...]) -> Iterator[Instruction]:
     """Outer and inner in execution order, of the programs that matter."""
     wanted = KNOWN_PROGRAMS if meta.postTokenBalances or meta.preTokenBalances else _WITHOUT_BALANCES
-    programs = {index: key for index, key in enumerate(keys) if key in wanted}
+    programs: dict[int | str | None, str] = {index: key for index, key in enumerate(keys) if key in wanted}
     if not programs:
         return
+    programs.update({key: key for key in programs.values()})  # jsonParsed names programs by address.
     inner = {group.index: group.instructions for group in meta.innerInstructions or ()}
     for index, outer in enumerate(signed.instructions):
-        if isinstance(outer, WireInstruction):
-            if outer.program_index in programs:
-                accounts = tuple([_key(keys, a) for a in outer.accounts])
-                yield Instruction(programs[outer.program_index], accounts, outer.data, index, 1)
-        elif found := _instruction(outer, keys, programs, index):
-            yield found if found.stack_height else msgspec.structs.replace(found, stack_height=1)
+        if found := _instruction(outer, keys, programs, index, 1):
+            yield found
         for called in inner.get(index, ()):
-            if found := _instruction(called, keys, programs, index):
+            if found := _instruction(called, keys, programs, index, called.stackHeight):
                 yield found
 
 
 def _instruction(
-    source: JsonInstruction, keys: tuple[str, ...], programs: Mapping[int, str], outer_index: int
+    source: JsonInstruction | WireInstruction,
+    keys: tuple[str, ...],
+    programs: Mapping[int | str | None, str],
+    outer_index: int,
+    stack_height: int | None,
 ) -> Instruction | None:
-    if source.programIdIndex is not None:
-        program = programs.get(source.programIdIndex)
-    else:
-        program = source.programId if source.programId in programs.values() else None
+    """None when it is of another program, or parsed so far that its data is gone."""
+    if isinstance(source, WireInstruction):
+        program = programs.get(source.program_index)
+        return Instruction(program, _accounts(source.accounts, keys), source.data, outer_index, 1) if program else None
+    index = source.programIdIndex
+    program = programs.get(source.programId if index is None else index)
     if program is None or source.data is None:
         return None
-    accounts = tuple([_key(keys, a) if isinstance(a, int) else a for a in source.accounts])
-    return Instruction(program, accounts, base58.decode(source.data), outer_index, source.stackHeight)
+    return Instruction(program, _accounts(source.accounts, keys), base58.decode(source.data), outer_index, stack_height)
 
 
-def _key(keys: tuple[str, ...], index: int) -> str:
-    if not 0 <= index < len(keys):
-        raise Unfit(f"account index {index} beyond the {len(keys)} accounts")
-    return keys[index]
+def _accounts(accounts: Sequence[int | str], keys: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple([keys[a] if isinstance(a, int) else a for a in accounts])
+    except IndexError:
+        raise Unfit(f"an account index is beyond the {len(keys)} accounts") from None
 
 
 def _balances(meta: JsonMeta, keys: tuple[str, ...]) -> tuple[TokenBalance, ...]:
@@ -255,8 +257,10 @@ def _balances(meta: JsonMeta, keys: tuple[str, ...]) -> tuple[TokenBalance, ...]
 
 
 def _balance(source: JsonBalance, keys: tuple[str, ...], amount: int) -> TokenBalance:
-    account = _key(keys, source.accountIndex)
-    return TokenBalance(account, source.mint, source.owner or "", amount, source.uiTokenAmount.decimals)
+    if source.accountIndex >= len(keys):
+        raise Unfit(f"a token balance is beyond the {len(keys)} accounts")
+    decimals = source.uiTokenAmount.decimals
+    return TokenBalance(keys[source.accountIndex], source.mint, source.owner or "", amount, decimals)
 
 
 def _amount(text: str) -> int:

@@ -1,6 +1,6 @@
 """Anchor's event framing: which events a transaction holds, of which program, in execution order.
 
-A program that emits by self-CPI calls itself with `e445a52e51cb9a1d` + payload; `emit!` prints `Program data:` and base64.
+A program emits by self-CPI (it calls itself with `e445a52e51cb9a1d` + payload) or by `emit!` (`Program data:` base64).
 pump and PumpSwap do both, Meteora DBC only the first. The self-CPI is the truth: log lines are cut at 10 KB, and are
 read only where the transaction came without its inner instructions.
 """

@@ -6,6 +6,7 @@ Source of the encoding: the Borsh specification; Anchor adds only the 8-byte dis
 
 import struct
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from indexer.base58 import address, address_bytes
@@ -175,16 +176,25 @@ class Variant:
         out.append(self._names.index(value))
 
 
-class _Run(NamedTuple):
+class _Run:
     """Neighbouring fields of fixed size, read at once."""
 
-    struct: struct.Struct
-    names: tuple[str, ...]
-    fixups: tuple[tuple[int, Callable[[Any], Any]], ...]
+    def __init__(self, fields: list[tuple[str, Fixed]]) -> None:
+        self._fields = fields
+        self._struct = struct.Struct("<" + "".join(codec.form for _, codec in fields))
+        self.size = self._struct.size
+        self.names = tuple(name for name, _ in fields)
+        self._fixups = tuple((i, codec.after) for i, (_, codec) in enumerate(fields) if codec.after)
+
+    @cached_property
+    def shorter(self) -> dict[int, "_Run"]:
+        """The runs of its first fields, by size: how older versions of a record end."""
+        runs = (_Run(self._fields[:count]) for count in range(len(self._fields)))
+        return {run.size: run for run in runs}
 
     def read(self, data: bytes, at: int) -> dict[str, Any]:
-        values = list(self.struct.unpack_from(data, at))
-        for index, fix in self.fixups:
+        values = list(self._struct.unpack_from(data, at))
+        for index, fix in self._fixups:
             values[index] = fix(values[index])
         return dict(zip(self.names, values, strict=True))
 
@@ -205,12 +215,12 @@ class Record:
     def read_prefix(self, data: bytes, at: int = 0) -> Prefix:
         """Reads as many whole fields as there are bytes for; LayoutError when the bytes end inside a field."""
         values: Fields = {}
+        step: _Run | str
         for step in self._steps:
-            if isinstance(step, _Run) and at + step.struct.size > len(data):
-                at = self._read_some(step.names, data, at, values)
-                break
             if at == len(data):
                 break
+            if isinstance(step, _Run) and at + step.size > len(data):
+                step = step.shorter.get(len(data) - at, step)
             at = self._read_step(step, data, at, values)
         return Prefix(values, tuple(name for name in self.fields if name not in values), data[at:])
 
@@ -222,7 +232,7 @@ class Record:
 
     def _read_step(self, step: "_Run | str", data: bytes, at: int, values: Fields) -> int:
         if isinstance(step, _Run):
-            end = at + step.struct.size
+            end = at + step.size
             if end > len(data):
                 raise LayoutError(f"cut short in {step.names[0]}")
             values.update(step.read(data, at))
@@ -231,13 +241,6 @@ class Record:
             values[step], at = self.fields[step].read(data, at)
         except LayoutError as error:
             raise LayoutError(f"{error} in {step}") from None
-        return at
-
-    def _read_some(self, names: tuple[str, ...], data: bytes, at: int, values: Fields) -> int:
-        for name in names:
-            if at == len(data):
-                break
-            at = self._read_step(name, data, at, values)
         return at
 
 
@@ -250,13 +253,7 @@ def _steps(fields: dict[str, Codec]) -> list[_Run | str]:
             run.append((name, codec))
             continue
         if run:
-            steps.append(_run(run))
+            steps.append(_Run(run))
             run = []
         steps.append(name)
-    return [*steps, _run(run)] if run else steps
-
-
-def _run(fields: list[tuple[str, Fixed]]) -> _Run:
-    form = struct.Struct("<" + "".join(codec.form for _, codec in fields))
-    fixups = tuple((i, codec.after) for i, (_, codec) in enumerate(fields) if codec.after)
-    return _Run(form, tuple(name for name, _ in fields), fixups)
+    return [*steps, _Run(run)] if run else steps
