@@ -5,12 +5,13 @@ their JSON-RPC envelope; bare elements of those; recorded raw events (`signature
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from app.domain.events import Rate
 from app.domain.programs import Commitment
-from indexer.rpc_json import JsonTransaction, Place, Unfit, build_transaction, check_signature
+from indexer.rpc_json import JsonTransaction, Place, Unfit, build_transaction, check_signature, read_commitment
 from indexer.sources import Unreadable
 from indexer.transaction import Transaction
 
@@ -23,6 +24,8 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     """What one piece of input held."""
 
     transactions: tuple[Transaction, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    """Quote rates of our own recordings."""
     unreadable: tuple[Unreadable, ...] = ()
 
 
@@ -61,29 +64,32 @@ class _Piece(msgspec.Struct, gc=False):
     signature: str | None = None
     err: Any = None
     logs: list[str] | None = None
-    events: list[_RawEvent] | None = None
+    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    rate: Rate | None = None
+    commitment: str | None = None
 
 
+Item: TypeAlias = Transaction | Rate | str
+"""What a form holds; a text in its place says why it cannot be read."""
 _PIECE = msgspec.json.Decoder(_Piece)
 _PARAMS = msgspec.json.Decoder(_Params)
 _TRANSACTION = msgspec.json.Decoder(JsonTransaction)
+_EVENTS = msgspec.json.Decoder(list[_RawEvent])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = b"null"
 
 
 def parse(data: bytes, where: str, commitment: Commitment = Commitment.FINALIZED) -> Parsed:
     """The transactions of one JSON text, and what of it is unreadable at `where` and why. Never raises."""
-    transactions: list[Transaction] = []
-    unreadable: list[Unreadable] = []
-    for item in _read(data, Place(commitment), 0):
-        if isinstance(item, Transaction):
-            transactions.append(item)
-        else:
-            unreadable.append(Unreadable(where, item[:_MAX_WHY]))
-    return Parsed(tuple(transactions), tuple(unreadable))
+    items = list(_read(data, Place(commitment), 0))
+    return Parsed(
+        tuple([item for item in items if isinstance(item, Transaction)]),
+        tuple([item for item in items if isinstance(item, Rate)]),
+        tuple([Unreadable(where, item[:_MAX_WHY]) for item in items if isinstance(item, str)]),
+    )
 
 
-def _read(data: bytes | msgspec.Raw, place: Place, depth: int) -> Iterator[Transaction | str]:
+def _read(data: bytes | msgspec.Raw, place: Place, depth: int) -> Iterator[Item]:
     """Transactions, and in their place the reason where one cannot be read."""
     if depth > _MAX_DEPTH:
         yield "nested too deep"
@@ -109,7 +115,7 @@ def _read_plain(data: bytes | msgspec.Raw, place: Place) -> Transaction | None:
     return build_transaction(source, place)
 
 
-def _read_piece(piece: _Piece, data: bytes | msgspec.Raw, place: Place, depth: int) -> Iterator[Transaction | str]:
+def _read_piece(piece: _Piece, data: bytes | msgspec.Raw, place: Place, depth: int) -> Iterator[Item]:
     place = _within(place, piece)
     if piece.error is not None:
         yield f"JSON-RPC error {piece.error.code}: {piece.error.message}"
@@ -125,12 +131,14 @@ def _read_piece(piece: _Piece, data: bytes | msgspec.Raw, place: Place, depth: i
         yield from _read_block_field(piece.block, place, depth)
     elif isinstance(piece.transactions, msgspec.Raw):
         yield from _read_block(piece.transactions, place)
-    elif piece.signature is not None and piece.events is not None:
-        yield _raw_events(piece.signature, piece.events, place)
+    elif piece.signature is not None and isinstance(piece.events, msgspec.Raw):
+        yield _raw_events(piece.signature, _EVENTS.decode(piece.events), place)
     elif piece.signature is not None and (piece.logs is not None or piece.err is not None):
         yield _logs(piece.signature, piece, place)
     elif isinstance(piece.signatures, msgspec.Raw):
         yield "a block with signatures only (transactionDetails `signatures`)"
+    elif piece.rate is not None:
+        yield piece.rate
     else:
         yield "not a form of recording that is known"
 
@@ -139,14 +147,14 @@ def _within(place: Place, piece: _Piece) -> Place:
     """The place of what is inside: its slot and time, where this envelope tells them."""
     slot = piece.slot if piece.slot is not None else piece.context.slot if piece.context else None
     return Place(
-        place.commitment,
+        read_commitment(piece.commitment) or place.commitment,
         place.slot if slot is None else slot,
         place.block_time if piece.blockTime is None else piece.blockTime,
         place.index,
     )
 
 
-def _read_result(result: msgspec.Raw, place: Place, depth: int) -> Iterator[Transaction | str]:
+def _read_result(result: msgspec.Raw, place: Place, depth: int) -> Iterator[Item]:
     if bytes(result) == _NULL:
         yield "the RPC answered null: no such transaction or block"
     elif bytes(result[:1]) not in (b"{", b"["):
@@ -155,14 +163,14 @@ def _read_result(result: msgspec.Raw, place: Place, depth: int) -> Iterator[Tran
         yield from _read(result, place, depth + 1)
 
 
-def _read_block_field(block: object, place: Place, depth: int) -> Iterator[Transaction | str]:
+def _read_block_field(block: object, place: Place, depth: int) -> Iterator[Item]:
     if isinstance(block, msgspec.Raw) and bytes(block) != _NULL:
         yield from _read(block, place, depth + 1)
     else:
         yield "a block notification without block"
 
 
-def _read_block(transactions: msgspec.Raw, place: Place) -> Iterator[Transaction | str]:
+def _read_block(transactions: msgspec.Raw, place: Place) -> Iterator[Item]:
     for index, element in enumerate(_LIST.decode(transactions)):
         inside = Place(place.commitment, place.slot, place.block_time, index)
         try:
@@ -186,6 +194,8 @@ def _logs(signature: str, piece: _Piece, place: Place) -> Transaction:
 
 
 def _raw_events(signature: str, events: list[_RawEvent], place: Place) -> Transaction:
+    if not events:
+        raise Unfit("a signature with no event")
     return Transaction(
         signature=check_signature(signature),
         slot=place.slot or 0,

@@ -82,9 +82,14 @@ class JsonKey(msgspec.Struct, gc=False):
     signer: bool = False
 
 
+class JsonHeader(msgspec.Struct, gc=False):
+    numRequiredSignatures: int
+
+
 class JsonMessage(msgspec.Struct, gc=False):
     accountKeys: list[str | JsonKey]
     instructions: list[JsonInstruction]
+    header: JsonHeader | None = None
 
 
 class JsonSigned(msgspec.Struct, gc=False):
@@ -108,6 +113,8 @@ class JsonTransaction(msgspec.Struct, gc=False):
     transactionIndex: int | None = None
     indexWithinBlock: int | None = None
     """As Helius names it."""
+    commitment: str | None = None
+    """Only our own recordings say it."""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +141,7 @@ def build_transaction(source: JsonTransaction, place: Place) -> Transaction:
         "slot": source.slot or place.slot or 0,
         "transaction_index": place.index if index is None else index,
         "block_time": place.block_time if source.blockTime is None else source.blockTime,
-        "commitment": place.commitment,
+        "commitment": read_commitment(source.commitment) or place.commitment,
         "signers": max(1, signed.signers),
         "fee": meta.fee,
         "compute_units": meta.computeUnitsConsumed,
@@ -153,6 +160,11 @@ def build_transaction(source: JsonTransaction, place: Place) -> Transaction:
         post_balances=_balances(meta, keys),
         is_partial=partial,
     )
+
+
+def read_commitment(text: str | None) -> Commitment | None:
+    """The commitment that a recording names; None when it names none that is known."""
+    return Commitment.__members__.get(text.upper()) if text else None
 
 
 def check_signature(text: str) -> str:
@@ -187,7 +199,8 @@ def _read_json(signed: JsonSigned) -> _Signed:
         raise Unfit("transaction without instructions (transactionDetails `accounts`)")
     parsed = any(isinstance(key, JsonKey) for key in message.accountKeys)
     keys = tuple([key if isinstance(key, str) else key.pubkey for key in message.accountKeys])
-    return _Signed(signed.signatures, len(signed.signatures), keys, message.instructions, parsed)
+    signers = message.header.numRequiredSignatures if message.header else len(signed.signatures)
+    return _Signed(signed.signatures, signers, keys, message.instructions, parsed)
 
 
 def _text_and_encoding(encoded: list[str]) -> tuple[str, str]:
