@@ -12,7 +12,13 @@ from app.errors import StartupError
 
 EMBEDDED = "embedded"
 MEMORY = "memory://"
-_ROOT = Path(__file__).resolve().parent.parent
+_HERE = Path(__file__).resolve().parent
+_CONTRACTS = (_HERE.parent / "graphql", _HERE / "contract")
+"""In a checkout, in the installed package."""
+
+
+def _first_folder(folders: tuple[Path, ...]) -> Path:
+    return next((each for each in folders if each.is_dir()), folders[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Settings:
     """`memory://` (one process), or redis://host:port/db."""
     data_dir: Path = Path(".curvecast")
     """Where the embedded Postgres keeps its data."""
-    contract_dir: Path = _ROOT / "graphql"
+    contract_dir: Path = field(default_factory=lambda: _first_folder(_CONTRACTS))
     """Folder of schema.graphql and operations/."""
     host: str = "127.0.0.1"
     port: int = 8000
@@ -72,7 +78,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Reads `CURVECAST_*`, and `.env` in the working folder for what the environment does not set.
 
-        Raises StartupError naming the variable when a value cannot be read.
+        An empty value is the default. Raises StartupError naming the variable when a value cannot be read.
         """
         env_file = Path(".env")
         config = Config(
@@ -80,15 +86,18 @@ class Settings:
             environ=dict(os.environ if environ is None else environ),
             env_prefix="CURVECAST_",
         )
-        settings = cls()
+        defaults = cls()
+        given: dict[str, object] = {}
         for each in fields(cls):
-            default = getattr(settings, each.name)
+            text = config(each.name.upper(), default="")
+            kind = type(getattr(defaults, each.name))
             try:
-                value = config(each.name.upper(), cast=type(default), default=str(default))
+                given |= {each.name: kind(text)} if text else {}
             except ValueError as error:
                 raise StartupError(
-                    f"CURVECAST_{each.name.upper()} is not a {type(default).__name__}: correct or unset it."
+                    f"CURVECAST_{each.name.upper()} is not a {_KINDS[kind]}: correct or unset it."
                 ) from error
-            if value != default:
-                settings = replace(settings, **{each.name: value})
-        return settings
+        return replace(defaults, **given)  # type: ignore[arg-type] # each value is of its field's own type
+
+
+_KINDS = {int: "whole number", float: "number"}
