@@ -1,11 +1,14 @@
 """One meaning of a candle: the plain fold of its trades in chain order (ARCHITECTURE.md section 8)."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import Enum
 
 import msgspec
 
-from app.domain.programs import TradeProgram
+from app.domain.money import ZERO, add, multiply, usd_volume, whole
+from app.domain.programs import Side, TradeProgram
+from app.domain.records import TradeRecord
 
 DAY = 86_400
 _MONDAY = 4 * DAY
@@ -55,7 +58,8 @@ class Interval(Enum):
 class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Open, high, low, close and volume of one interval, in quote and, where a rate was known, in US dollars.
 
-    USD prices and volumes cover the trades that had a rate; `usd_trades` says how many of `trades` they are.
+    USD highs, lows and volumes cover the trades that had a rate; `usd_trades` says how many of `trades` they are. USD
+    opens and closes are those of the first and last trade, None where that trade had no rate.
     `open_key`/`close_key` are (block time, position, identity) of the first and last trade: their chain order.
     """
 
@@ -85,3 +89,73 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     buys: int
     sells: int
     usd_trades: int
+
+
+def fold(trades: Iterable[TradeRecord], interval: Interval, kind: TradeProgram | None = None) -> list[Candle]:
+    """The candles of one token's trades, oldest first: what every stored candle must equal.
+
+    A trade whose venue told no spot price is in no candle. `kind` only labels the result.
+    """
+    buckets: dict[int, list[TradeRecord]] = {}
+    for trade in sorted(trades, key=_chain_key):
+        if trade.spot_price is not None:
+            buckets.setdefault(interval.bucket(trade.block_time), []).append(trade)
+    return [_candle(time, interval, kind, held) for time, held in sorted(buckets.items())]
+
+
+def _candle(time: int, interval: Interval, kind: TradeProgram | None, trades: list[TradeRecord]) -> Candle:
+    buys = [trade for trade in trades if trade.side is Side.BUY]
+    sells = [trade for trade in trades if trade.side is Side.SELL]
+    spots = [trade.spot_price for trade in trades if trade.spot_price is not None]
+    spots_usd = [_spot_usd(trade) for trade in trades]
+    usd = [price for price in spots_usd if price is not None]
+    return Candle(
+        time=time,
+        interval=interval,
+        kind=kind,
+        open=spots[0],
+        high=max(spots),
+        low=min(spots),
+        close=spots[-1],
+        open_key=_chain_key(trades[0]),
+        close_key=_chain_key(trades[-1]),
+        volume=_volume(trades),
+        buy_volume=_volume(buys),
+        sell_volume=_volume(sells),
+        open_usd=spots_usd[0],
+        high_usd=max(usd, default=None),
+        low_usd=min(usd, default=None),
+        close_usd=spots_usd[-1],
+        volume_usd=_volume_usd(trades),
+        buy_volume_usd=_volume_usd(buys),
+        sell_volume_usd=_volume_usd(sells),
+        trades=len(trades),
+        buys=len(buys),
+        sells=len(sells),
+        usd_trades=len(usd),
+    )
+
+
+def _spot_usd(trade: TradeRecord) -> Decimal | None:
+    if trade.spot_price is None or trade.quote_usd is None:
+        return None
+    return multiply(trade.spot_price, trade.quote_usd)
+
+
+def _chain_key(trade: TradeRecord) -> tuple[int, int, bytes]:
+    return (trade.block_time, trade.position, trade.identity)
+
+
+def _volume(trades: list[TradeRecord]) -> Decimal:
+    total = ZERO
+    for trade in trades:
+        total = add(total, whole(trade.quote_amount, trade.quote_decimals))
+    return total
+
+
+def _volume_usd(trades: list[TradeRecord]) -> Decimal:
+    total = ZERO
+    for trade in trades:
+        if trade.quote_usd is not None:
+            total = add(total, usd_volume(whole(trade.quote_amount, trade.quote_decimals), trade.quote_usd))
+    return total

@@ -10,6 +10,7 @@ PRECISION = 38
 _CONTEXT = Context(prec=PRECISION, rounding=ROUND_HALF_EVEN)
 _Q64_SQUARED = Decimal(1 << 128)
 ZERO = Decimal(0)
+_USD_STEP = Decimal("1e-12")
 
 
 def ratio_price(quote: int, base: int, quote_decimals: int, base_decimals: int) -> Decimal | None:
@@ -43,3 +44,21 @@ def spot_price(
 def whole(amount: int, decimals: int) -> Decimal:
     """A raw amount in whole tokens, exact."""
     return Decimal(amount).scaleb(-decimals, _CONTEXT)
+
+
+def multiply(left: Decimal, right: Decimal) -> Decimal:
+    """A product to `PRECISION` digits, whatever the context of the caller."""
+    return _CONTEXT.multiply(left, right)
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """A sum to `PRECISION` digits, whatever the context of the caller."""
+    return _CONTEXT.add(left, right)
+
+
+def usd_volume(quote: Decimal, quote_usd: Decimal) -> Decimal:
+    """US dollars of an amount in whole quote tokens, to a millionth of a millionth.
+
+    The fixed scale makes sums of volumes exact, so that they do not depend on the order of their trades.
+    """
+    return _CONTEXT.multiply(quote, quote_usd).quantize(_USD_STEP, context=_CONTEXT)

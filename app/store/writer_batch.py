@@ -1,0 +1,268 @@
+"""One batch in one transaction: what arrives is judged new or known, numbered, stored, and told as a `Batch`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import asyncpg
+
+from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Rate, Trade
+from app.domain.money import multiply
+from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
+from app.store.checkpoints import Checkpoint, store_checkpoint
+from app.store.dead_letters import DeadLetter, keep_dead_letters
+from app.store.writer_accounts import Balance, store_balances
+from app.store.writer_candles import store_candles
+from app.store.writer_feed import FeedState, store_feed
+from app.store.writer_rates import RateBook, newest, store_rates
+from app.store.writer_records import graduation_record, spot_after, token_record, trade_record
+from app.store.writer_rows import GRADUATIONS, TOKENS, TRADERS, VENUES, ChainKey, GraduationRow, TokenRow, TraderRow
+from app.store.writer_states import TokenState, apply, chain_key, market_cap_at_graduation, note_extremes, settle
+from app.store.writer_trades import NewTrade, copy_trades, signature_bytes, stored_among
+from app.store.writer_world import World
+
+Arrived: TypeAlias = tuple[Event, ChainKey]
+_Met: TypeAlias = tuple[Event, ChainKey, TokenState]
+_FIRST_TRADES = f"""
+INSERT INTO token_traders AS t ({TRADERS.names}) {TRADERS.source} ON CONFLICT (token_id, trader_id) DO UPDATE
+SET first_time = excluded.first_time, first_position = excluded.first_position, first_identity = excluded.first_identity
+WHERE (excluded.first_time, excluded.first_position, excluded.first_identity)
+    < (t.first_time, t.first_position, t.first_identity)
+RETURNING first_identity
+"""
+
+
+@dataclass(slots=True)
+class Work:
+    """What is to be stored together; it may be empty but for the checkpoint."""
+
+    events: list[Event] = field(default_factory=list)
+    """In order of arrival."""
+    balances: list[Balance] = field(default_factory=list)
+    """Of mints that `events` speak of."""
+    rates: list[Rate] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+    finalized_slot: int | None = None
+    arrived_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a commit did."""
+
+    batch: Batch
+    duplicates: int
+    """Events that were stored already."""
+    dead_letters: int
+    """Dead letters that were new."""
+
+
+async def store(
+    connection: asyncpg.Connection, world: World, rates: RateBook, feed: FeedState, work: Work
+) -> tuple[Stored, FeedState]:
+    """Stores everything inside the caller's transaction; returns it with the feed's new state."""
+    fresh_rates = rates.learn(work.rates)
+    await store_rates(connection, fresh_rates)
+    events = _distinct(work.events)
+    await world.load(connection, {event.mint for event, _ in events})
+    await world.learn_wallets(connection, _wallets(events, work.balances))
+    one = _OneBatch(connection, world, rates, feed.sequence)
+    await one.store_events(events)
+    await store_balances(connection, world, work.balances)
+    batch_tokens = await one.store_states()
+    state = feed.after(one.sequence, [event for event, _ in events], work.finalized_slot)
+    await store_feed(connection, state)
+    if work.checkpoint is not None:
+        await store_checkpoint(connection, work.checkpoint)
+    letters = await keep_dead_letters(connection, work.dead_letters)
+    batch = Batch(
+        previous_sequence=feed.sequence,
+        first_sequence=feed.sequence + 1,
+        last_sequence=one.sequence,
+        trades=tuple(one.records),
+        launches=tuple(one.launches),
+        graduations=tuple(one.graduation_records()),
+        tokens=batch_tokens,
+        rates=newest(fresh_rates),
+        head=state.head,
+        arrived_at=work.arrived_at,
+    )
+    return Stored(batch, len(work.events) - one.taken, letters), state
+
+
+class _OneBatch:
+    """The events of one batch on their way through."""
+
+    def __init__(self, connection: asyncpg.Connection, world: World, rates: RateBook, sequence: int) -> None:
+        self.sequence = sequence
+        self.taken = 0
+        self.records: list[TradeRecord] = []
+        self.launches: list[int] = []
+        self._connection = connection
+        self._world = world
+        self._rates = rates
+        self._first = sequence
+        self._graduations: list[tuple[GraduationRow, str, TokenState]] = []
+        self._indexed_at = datetime.now(UTC)
+
+    async def store_events(self, events: Sequence[Arrived]) -> None:
+        """Stores the trades that are new with their candles, and takes every new fact into the states."""
+        met = [(event, key, self._world.meet(event, key)) for event, key in events]
+        trades = {key: self._new_trade(event, key, state) for event, key, state in met if isinstance(event, Trade)}
+        new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
+        new = await self._copy(new, trades)
+        for event, key, state in new:
+            apply(state, event, key)
+        taken = [(trades[key], state) for _, key, state in new if key in trades]
+        firsts = await self._first_trades([trade for trade, _ in taken])
+        for trade, state in taken:
+            self._record(trade, state.row, trade.key[2] in firsts)
+        token_ids = [trade.token_id for trade, _ in taken]
+        await store_candles(self._connection, zip(token_ids, self.records, strict=True))
+        self.taken = len(new)
+
+    async def store_states(self) -> tuple[TokenRecord, ...]:
+        """Stores every touched token as it is now."""
+        states = sorted(self._world.touched.values(), key=lambda state: state.row.id)
+        for state in states:
+            settle(state)
+            for graduation in state.graduations.values():
+                self._price_graduation(graduation, state)
+        if states:
+            await self._connection.execute(TOKENS.upsert, TOKENS.encode([state.row for state in states]))
+            venues = [venue for state in states for venue in state.venues.values()]
+            await self._connection.execute(VENUES.upsert, VENUES.encode(venues))
+        if graduations := [row for state in states for row in state.graduations.values()]:
+            await self._connection.execute(GRADUATIONS.upsert, GRADUATIONS.encode(graduations))
+        return tuple(token_record(state) for state in states)
+
+    def graduation_records(self) -> list[GraduationRecord]:
+        return [graduation_record(*each) for each in self._graduations]
+
+    async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> list[_Met]:
+        """Stores the trades and returns the events without those that were stored already.
+
+        Duplicates are rare on a live chain, so that looking for them first would cost every batch a join.
+        """
+        self._number(new, trades)
+        if not trades:
+            return new
+        try:
+            async with self._connection.transaction():
+                await copy_trades(self._connection, list(trades.values()), self._indexed_at)
+            return new
+        except asyncpg.UniqueViolationError:
+            known = await stored_among(self._connection, list(trades.values()))
+        new = [(event, key, state) for event, key, state in new if key not in trades or key[2] not in known]
+        self._number(new, trades)
+        rest = [trade for trade in trades.values() if trade.key[2] not in known]
+        if rest:
+            await copy_trades(self._connection, rest, self._indexed_at)
+        return new
+
+    def _number(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> None:
+        """Gives sequences in order of arrival, dense over all kinds but pool creations, which no stream delivers."""
+        sequence = self._first
+        self.launches = []
+        for event, key, state in new:
+            if isinstance(event, PoolCreation):
+                continue
+            sequence += 1
+            match event:
+                case Trade():
+                    trades[key].sequence = sequence
+                case Launch():
+                    state.row.launch_sequence = sequence
+                    self.launches.append(sequence)
+                case Completion():
+                    state.row.completed_sequence = sequence
+                case Migration():
+                    state.graduations[key[2]].sequence = sequence
+        self.sequence = sequence
+
+    def _is_new(self, event: Event, key: ChainKey, state: TokenState) -> bool:
+        """Whether a launch, completion or migration was not stored before; a new one is noted at once."""
+        match event:
+            case Launch():
+                is_new = state.row.launch_signature is None
+                if is_new:
+                    state.row.launch_signature = signature_bytes(event.signature)
+                return is_new
+            case Completion():
+                is_new = state.row.completed_sequence is None
+                state.row.completed_sequence = state.row.completed_sequence or -1
+                return is_new
+            case Migration():
+                return self._note_graduation(event, key, state)
+            case _:
+                return True
+
+    def _note_graduation(self, event: Migration, key: ChainKey, state: TokenState) -> bool:
+        if key[2] in state.graduations:
+            return False
+        row = GraduationRow(
+            identity=key[2],
+            block_time=key[0],
+            position=key[1],
+            sequence=0,
+            token_id=state.row.id,
+            signature=signature_bytes(event.signature),
+            ordinal=event.ordinal,
+            commitment=event.commitment,
+            from_protocol=event.program,
+            to_protocol=event.to_program,
+            venue_id=state.venues[event.pool].id,
+            base_amount=event.base_amount,
+            quote_amount=event.quote_amount,
+        )
+        state.graduations[key[2]] = row
+        self._graduations.append((row, event.signature, state))
+        return True
+
+    def _price_graduation(self, graduation: GraduationRow, state: TokenState) -> None:
+        rate = self._rates.at(state.row.quote_mint, graduation.block_time)
+        if rate is not None or graduation.market_cap_usd is None:
+            graduation.market_cap_usd = market_cap_at_graduation(state, rate)
+
+    def _new_trade(self, event: Trade, key: ChainKey, state: TokenState) -> NewTrade:
+        rate = self._rates.at(event.quote_mint, event.block_time)
+        venue = state.venues[event.venue]
+        return NewTrade(event, key, state.row.id, self._world.wallet(event.trader), venue.id, rate)
+
+    async def _first_trades(self, trades: list[NewTrade]) -> set[bytes]:
+        """Notes each trader's first trade in each token; returns those of `trades` that are one now."""
+        firsts: dict[tuple[int, int], ChainKey] = {}
+        for trade in trades:
+            place = (trade.token_id, trade.trader_id)
+            firsts[place] = min(firsts.get(place, trade.key), trade.key)
+        if not firsts:
+            return set()
+        rows = [
+            TraderRow(
+                token_id=place[0], trader_id=place[1], first_time=key[0], first_position=key[1], first_identity=key[2]
+            )
+            for place, key in sorted(firsts.items())
+        ]
+        changed = await self._connection.fetch(_FIRST_TRADES, TRADERS.encode(rows))
+        return {row["first_identity"] for row in changed}
+
+    def _record(self, trade: NewTrade, row: TokenRow, is_first: bool) -> None:
+        spot = spot_after(trade.event)
+        if spot is not None and trade.quote_usd is not None:
+            note_extremes(row, multiply(spot, trade.quote_usd), trade.key[0])
+        self.records.append(trade_record(trade, row, spot, is_first, self._indexed_at))
+
+
+def _distinct(events: Sequence[Event]) -> list[Arrived]:
+    """Each event once, with its key: a source may deliver the same one twice in a batch."""
+    seen: dict[bytes, Arrived] = {}
+    for event in events:
+        key = chain_key(event)
+        seen.setdefault(key[2], (event, key))
+    return list(seen.values())
+
+
+def _wallets(events: Sequence[Arrived], balances: Sequence[Balance]) -> set[str]:
+    return {event.trader for event, _ in events if isinstance(event, Trade)} | {each.held.owner for each in balances}

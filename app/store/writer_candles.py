@@ -1,0 +1,150 @@
+"""Candles of a batch: folded in memory, then merged into the stored rows by the database.
+
+Must give what `app.domain.candles.fold` gives; a property test compares them. Open and close carry the chain key of
+their trade, so that the order of arrival does not matter.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import asyncpg
+
+from app.domain.candles import DAY
+from app.domain.money import ZERO, add, multiply, usd_volume, whole
+from app.domain.programs import Side
+from app.domain.records import TradeRecord
+from app.store.writer_rows import CANDLES, CandleRow
+
+MINUTE, HOUR = 60, 3_600
+_Minutes = dict[tuple[int, int, int], CandleRow]
+_OPEN, _CLOSE = ("open_time", "open_position", "open_identity"), ("close_time", "close_position", "close_identity")
+
+
+def _merge(width: int) -> str:
+    """SQL that merges the candles of $1 into the table of that width."""
+    rows = CANDLES[width]
+    before, after = (
+        f"{_key('excluded', _OPEN)} < {_key('c', _OPEN)}",
+        f"{_key('excluded', _CLOSE)} > {_key('c', _CLOSE)}",
+    )
+    opens = ("open", "open_usd", *_OPEN)
+    closes = ("close", "close_usd", *_CLOSE)
+    sums = ("volume", "buy_volume", "volume_usd", "buy_volume_usd", "trades", "buys", "usd_trades")
+    changes = [f"{name} = CASE WHEN {before} THEN excluded.{name} ELSE c.{name} END" for name in opens]
+    changes += [f"{name} = CASE WHEN {after} THEN excluded.{name} ELSE c.{name} END" for name in closes]
+    changes += [f"{name} = greatest(c.{name}, excluded.{name})" for name in ("high", "high_usd")]
+    changes += [f"{name} = least(c.{name}, excluded.{name})" for name in ("low", "low_usd")]
+    changes += [f"{name} = c.{name} + excluded.{name}" for name in sums]
+    return (
+        f"INSERT INTO {rows.table.name} AS c ({rows.names}) {rows.source} "
+        f"ON CONFLICT (token_id, kind, bucket) DO UPDATE SET {', '.join(changes)}"
+    )
+
+
+def _key(row: str, columns: tuple[str, ...]) -> str:
+    return "(" + ", ".join(f"{row}.{column}" for column in columns) + ")"
+
+
+_MERGES = {width: _merge(width) for width in CANDLES}
+
+
+async def store_candles(connection: asyncpg.Connection, trades: Iterable[tuple[int, TradeRecord]]) -> None:
+    """Merges new trades, given with their token's id, into the 1m, 1h and 1d candles."""
+    minutes = fold_minutes(trades)
+    if not minutes:
+        return
+    hours = _coarser(minutes, HOUR)
+    for width, rows in ((MINUTE, minutes), (HOUR, hours), (DAY, _coarser(hours, DAY))):
+        ordered = [rows[key] for key in sorted(rows)]
+        await connection.execute(_MERGES[width], CANDLES[width].encode(ordered))
+
+
+def fold_minutes(trades: Iterable[tuple[int, TradeRecord]]) -> _Minutes:
+    """One-minute candles of the trades that have a spot price, by (token, kind, bucket)."""
+    minutes: _Minutes = {}
+    for token_id, trade in trades:
+        if trade.spot_price is None:
+            continue
+        key = (token_id, int(trade.venue_kind), trade.block_time - trade.block_time % MINUTE)
+        single = _of_one(key, trade, trade.spot_price)
+        known = minutes.get(key)
+        minutes[key] = single if known is None else _join(known, single)
+    return minutes
+
+
+def _coarser(finer: _Minutes, width: int) -> _Minutes:
+    rows: _Minutes = {}
+    for (token_id, kind, bucket), candle in finer.items():
+        key = (token_id, kind, bucket - bucket % width)
+        known = rows.get(key)
+        rows[key] = _copy(candle, key[2]) if known is None else _join(known, candle)
+    return rows
+
+
+def _of_one(key: tuple[int, int, int], trade: TradeRecord, spot: Decimal) -> CandleRow:
+    volume = whole(trade.quote_amount, trade.quote_decimals)
+    rate = trade.quote_usd
+    usd = None if rate is None else multiply(spot, rate)
+    volume_usd = ZERO if rate is None else usd_volume(volume, rate)
+    is_buy = trade.side is Side.BUY
+    return CandleRow(
+        token_id=key[0],
+        kind=key[1],
+        bucket=key[2],
+        open=spot,
+        high=spot,
+        low=spot,
+        close=spot,
+        open_time=trade.block_time,
+        open_position=trade.position,
+        open_identity=trade.identity,
+        close_time=trade.block_time,
+        close_position=trade.position,
+        close_identity=trade.identity,
+        volume=volume,
+        buy_volume=volume if is_buy else ZERO,
+        open_usd=usd,
+        high_usd=usd,
+        low_usd=usd,
+        close_usd=usd,
+        volume_usd=volume_usd,
+        buy_volume_usd=volume_usd if is_buy else ZERO,
+        trades=1,
+        buys=1 if is_buy else 0,
+        usd_trades=0 if rate is None else 1,
+    )
+
+
+def _copy(candle: CandleRow, bucket: int) -> CandleRow:
+    values = {name: getattr(candle, name) for name in CandleRow.__struct_fields__}
+    return CandleRow(**{**values, "bucket": bucket})
+
+
+def _join(into: CandleRow, other: CandleRow) -> CandleRow:
+    """Merges `other` into `into` and returns it; the same rules as `_merge`."""
+    if _open_key(other) < _open_key(into):
+        into.open, into.open_usd = other.open, other.open_usd
+        into.open_time, into.open_position, into.open_identity = _open_key(other)
+    if _close_key(other) > _close_key(into):
+        into.close, into.close_usd = other.close, other.close_usd
+        into.close_time, into.close_position, into.close_identity = _close_key(other)
+    into.high, into.low = max(into.high, other.high), min(into.low, other.low)
+    if into.high_usd is None or into.low_usd is None:
+        into.high_usd, into.low_usd = other.high_usd, other.low_usd
+    elif other.high_usd is not None and other.low_usd is not None:
+        into.high_usd, into.low_usd = max(into.high_usd, other.high_usd), min(into.low_usd, other.low_usd)
+    into.volume, into.buy_volume = add(into.volume, other.volume), add(into.buy_volume, other.buy_volume)
+    into.volume_usd = add(into.volume_usd, other.volume_usd)
+    into.buy_volume_usd = add(into.buy_volume_usd, other.buy_volume_usd)
+    into.trades += other.trades
+    into.buys += other.buys
+    into.usd_trades += other.usd_trades
+    return into
+
+
+def _open_key(candle: CandleRow) -> tuple[int, int, bytes]:
+    return (candle.open_time, candle.open_position, candle.open_identity)
+
+
+def _close_key(candle: CandleRow) -> tuple[int, int, bytes]:
+    return (candle.close_time, candle.close_position, candle.close_identity)

@@ -1,0 +1,163 @@
+"""From the writer's states to the records that go over the bus: equal to what reads give for the same rows."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from app.domain.events import Trade, unpack_position
+from app.domain.money import spot_price
+from app.domain.programs import Commitment, Protocol, Stage, TradeProgram
+from app.domain.records import ChainPoint, CurveState, GraduationRecord, PoolState, TokenRecord, TradeRecord
+from app.store.writer_rows import GraduationRow, TokenRow, VenueRow
+from app.store.writer_states import TokenState
+from app.store.writer_trades import NewTrade
+
+
+def spot_after(event: Trade) -> Decimal | None:
+    """The venue's own price after a trade."""
+    return spot_price(
+        event.virtual_quote_reserves,
+        event.virtual_base_reserves,
+        event.sqrt_price,
+        event.quote_decimals,
+        event.base_decimals,
+    )
+
+
+def trade_record(
+    trade: NewTrade, row: TokenRow, spot: Decimal | None, is_first: bool, indexed_at: datetime
+) -> TradeRecord:
+    """A trade just stored; supply and creator are the token's, as known now."""
+    event = trade.event
+    return TradeRecord(
+        sequence=trade.sequence,
+        identity=trade.key[2],
+        position=trade.key[1],
+        block_time=trade.key[0],
+        indexed_at=indexed_at,
+        commitment=event.commitment,
+        signature=event.signature,
+        ordinal=event.ordinal,
+        program=event.program,
+        venue=event.venue,
+        venue_kind=event.venue_kind,
+        mint=event.mint,
+        base_decimals=event.base_decimals,
+        quote_mint=event.quote_mint,
+        quote_decimals=event.quote_decimals,
+        total_supply=row.total_supply,
+        creator=row.creator,
+        side=event.side,
+        trader=event.trader,
+        base_amount=event.base_amount,
+        quote_amount=event.quote_amount,
+        fee=event.fee,
+        virtual_base_reserves=event.virtual_base_reserves,
+        virtual_quote_reserves=event.virtual_quote_reserves,
+        real_base_reserves=event.real_base_reserves,
+        real_quote_reserves=event.real_quote_reserves,
+        sqrt_price=event.sqrt_price,
+        spot_price=spot,
+        quote_usd=trade.quote_usd,
+        compute_units=event.compute_units,
+        priority_fee=event.priority_fee,
+        is_first_trade=is_first,
+    )
+
+
+def token_record(state: TokenState) -> TokenRecord:
+    """A token with all its venues."""
+    row, curve = state.row, state.curve
+    pools = [_pool(venue, row) for venue in state.pools]
+    return TokenRecord(
+        token_id=row.id,
+        mint=row.mint,
+        decimals=row.decimals,
+        name=row.name,
+        symbol=row.symbol,
+        uri=row.uri,
+        creator=row.creator,
+        protocol=Protocol(row.protocol),
+        quote_mint=row.quote_mint,
+        quote_decimals=row.quote_decimals,
+        total_supply=row.total_supply,
+        created_at=row.created_at,
+        launch_sequence=row.launch_sequence,
+        stage=Stage(row.stage),
+        completed_at=row.completed_at,
+        graduated_at=row.graduated_at,
+        curve=None if curve is None else _curve(curve),
+        pools=tuple(sorted(pools, key=lambda pool: pool.quote_reserves or 0, reverse=True)),
+        price=row.price,
+        price_kind=TradeProgram(row.price_kind),
+        price_at=_point(row.price_position, row.price_time, row.price_commitment),
+        last_trade_at=row.last_trade_at,
+        trade_count=row.trade_count,
+        holders=row.holders,
+        ath_price_usd=row.ath_price_usd,
+        ath_at=row.ath_at,
+        atl_price_usd=row.atl_price_usd,
+        atl_at=row.atl_at,
+        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment),
+    )
+
+
+def graduation_record(graduation: GraduationRow, signature: str, state: TokenState) -> GraduationRecord:
+    """A migration just stored."""
+    pool = next(venue for venue in state.venues.values() if venue.id == graduation.venue_id)
+    launched = None if state.row.launch_sequence is None else state.row.created_at
+    return GraduationRecord(
+        sequence=graduation.sequence,
+        identity=graduation.identity,
+        position=graduation.position,
+        block_time=graduation.block_time,
+        commitment=Commitment(graduation.commitment),
+        signature=signature,
+        ordinal=graduation.ordinal,
+        mint=state.row.mint,
+        from_protocol=Protocol(graduation.from_protocol),
+        to_protocol=Protocol(graduation.to_protocol),
+        pool=pool.address,
+        quote_mint=pool.quote_mint,
+        base_amount=graduation.base_amount,
+        quote_amount=graduation.quote_amount,
+        market_cap_usd=graduation.market_cap_usd,
+        seconds_to_graduate=None if launched is None else graduation.block_time - launched,
+    )
+
+
+def _curve(venue: VenueRow) -> CurveState:
+    return CurveState(
+        address=venue.address,
+        protocol=Protocol(venue.protocol),
+        config=venue.config,
+        virtual_base_reserves=venue.virtual_base_reserves,
+        virtual_quote_reserves=venue.virtual_quote_reserves,
+        real_base_reserves=venue.real_base_reserves,
+        real_quote_reserves=venue.real_quote_reserves,
+        sqrt_price=venue.sqrt_price,
+        initial_real_base_reserves=venue.initial_real_base_reserves,
+        migration_threshold=venue.migration_threshold,
+        fee_bps=venue.fee_bps,
+        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment),
+    )
+
+
+def _pool(venue: VenueRow, token: TokenRow) -> PoolState:
+    return PoolState(
+        address=venue.address,
+        protocol=Protocol(venue.protocol),
+        mint=token.mint,
+        quote_mint=venue.quote_mint,
+        base_decimals=token.decimals,
+        quote_decimals=venue.quote_decimals,
+        base_reserves=venue.real_base_reserves,
+        quote_reserves=venue.real_quote_reserves,
+        virtual_quote_reserves=venue.virtual_quote_reserves,
+        fee_bps=venue.fee_bps,
+        created_at=venue.created_at,
+        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment),
+    )
+
+
+def _point(position: int, time: int, commitment: int) -> ChainPoint:
+    return ChainPoint(unpack_position(position)[0], time, Commitment(commitment))
