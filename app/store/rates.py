@@ -1,11 +1,14 @@
 """Reads of quote-to-USD rates."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.keys import INTEGER, key_table
 from app.store.rows import to_time
 from app.store.tables import rates
 
@@ -14,6 +17,24 @@ async def read_rates(connection: AsyncConnection, not_before: int) -> dict[str, 
     """The newest rate of each quote mint that has one at or after `not_before` (Unix seconds)."""
     rows = await connection.execute(_newest().where(rates.c.time >= to_time(not_before)))
     return {row.quote_mint: row.usd for row in rows}
+
+
+async def read_rates_at(
+    connection: AsyncConnection, quote_mint: str, times: Sequence[int], max_age: int
+) -> dict[int, Decimal]:
+    """The rate of `quote_mint` at each time (Unix seconds): the newest not later, and not older than `max_age`."""
+    keys = key_table("k", {"seconds": (INTEGER, times)})
+    moment = func.to_timestamp(keys.c.seconds)
+    newest = (
+        select(rates.c.usd)
+        .where(rates.c.quote_mint == quote_mint, rates.c.time <= moment)
+        .where(rates.c.time >= moment - timedelta(seconds=max_age))
+        .order_by(rates.c.time.desc())
+        .limit(1)
+        .lateral()
+    )
+    rows = await connection.execute(select(keys.c.seconds, newest.c.usd).select_from(keys.join(newest, true())))
+    return {row.seconds: row.usd for row in rows}
 
 
 def _newest() -> Select[Any]:

@@ -1,0 +1,266 @@
+"""Loaders of one operation: each gathers the keys of a page and reads them in one statement per set of arguments."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.domain.candles import Interval
+from app.domain.events import Rate
+from app.domain.programs import WSOL, Commitment, TradeProgram
+from app.domain.records import ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.settings import Settings
+from app.store.candles import Chart, ChartRange, read_candle_traders, read_charts
+from app.store.feed import read_head
+from app.store.graduations import read_graduations_by_identity
+from app.store.holders import Holding, read_top_holders
+from app.store.rates import read_rates, read_rates_at
+from app.store.statistics import (
+    PastPrice,
+    WindowKey,
+    WindowStats,
+    read_past_prices,
+    read_volumes,
+    read_window_stats,
+)
+from app.store.tokens import read_tokens, read_tokens_by_venue
+from app.store.trades import TradeQuery, read_token_trade_pages, read_trades_by_identity
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+_NOWHERE = Head(point=ChainPoint(0, 0, Commitment.CONFIRMED), finalized=None, sequence=0, source="", is_simulated=False)
+"""The head of an empty store."""
+
+
+class TradesKey:
+    """A page of one token's trades. Pages of other tokens with equal arguments are read together."""
+
+    __slots__ = ("arguments", "query", "token_id")
+
+    def __init__(self, token_id: int, arguments: str, query: TradeQuery) -> None:
+        self.token_id = token_id
+        self.arguments = arguments
+        self.query = query
+
+    def __hash__(self) -> int:
+        return hash((self.token_id, self.arguments))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TradesKey) and (self.token_id, self.arguments) == (other.token_id, other.arguments)
+
+
+class ChartKey(NamedTuple):
+    mint: str
+    range: ChartRange
+
+
+class HoldersKey(NamedTuple):
+    token_id: int
+    limit: int
+    exclude_vaults: bool
+
+
+class CandleKey(NamedTuple):
+    token_id: int
+    interval: Interval
+    program: TradeProgram | None
+    start: int
+
+
+class Loaders:
+    """Built empty; each loader comes to be when it is first used, inside the running loop."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._head: asyncio.Future[Head] | None = None
+        self._rates: asyncio.Future[Mapping[str, Decimal]] | None = None
+
+    def prime(self, head: Head | None, rates: Mapping[str, Decimal] | None, tokens: Iterable[TokenRecord]) -> None:
+        """Takes what is known already; needs a running loop."""
+        if head is not None:
+            self._head = _known(head)
+        if rates is not None:
+            self._rates = _known(rates)
+        for token in tokens:
+            self.token.prime(token.mint, token)
+
+    async def read(self, read: Callable[..., Awaitable[Value]], *arguments: Any) -> Value:
+        """One read of the store on a connection of its own."""
+        async with self._engine.connect() as connection:
+            # Without a transaction around it, a statement costs one round trip instead of three.
+            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return await read(autocommit, *arguments)
+
+    async def head(self) -> Head:
+        """How far the store has come, the same for the whole operation."""
+        if self._head is None:
+            self._head = asyncio.ensure_future(self._read_head())
+        return await asyncio.shield(self._head)
+
+    async def head_time(self) -> int:
+        """Where windows end: Unix seconds."""
+        return (await self.head()).point.time
+
+    async def rates(self) -> Mapping[str, Decimal]:
+        """US dollars per whole quote token, by quote mint: only rates that are fresh at the head."""
+        if self._rates is None:
+            self._rates = asyncio.ensure_future(self._read_rates())
+        return await asyncio.shield(self._rates)
+
+    async def _read_head(self) -> Head:
+        return await read_head(self._engine) or _NOWHERE
+
+    async def _read_rates(self) -> Mapping[str, Decimal]:
+        oldest = await self.head_time() - self._settings.rate_max_age_seconds
+        return _with_fixed_rate(await self.read(read_rates, max(oldest, 0)), self._settings)
+
+    @cached_property
+    def token(self) -> DataLoader[str, TokenRecord | None]:
+        """By mint."""
+        return self._by_key(read_tokens)
+
+    @cached_property
+    def token_of_venue(self) -> DataLoader[str, TokenRecord | None]:
+        """By the address of a curve or pool."""
+        return self._by_key(read_tokens_by_venue)
+
+    @cached_property
+    def graduation(self) -> DataLoader[bytes, GraduationRecord | None]:
+        """By identity."""
+        return self._by_key(read_graduations_by_identity)
+
+    @cached_property
+    def trade(self) -> DataLoader[tuple[int, bytes], TradeRecord | None]:
+        """By (block time, identity)."""
+
+        async def load(keys: list[tuple[int, bytes]]) -> list[TradeRecord | None]:
+            found = await self.read(read_trades_by_identity, keys)
+            return [found.get(identity) for _, identity in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def trades(self) -> DataLoader[TradesKey, list[TradeRecord]]:
+        """Pages of the trades of one token each."""
+
+        async def load(keys: list[TradesKey]) -> list[list[TradeRecord]]:
+            found: dict[TradesKey, list[TradeRecord]] = {}
+            for group in _groups(keys, lambda key: key.arguments):
+                token_ids = [key.token_id for key in group]
+                pages = await self.read(read_token_trade_pages, token_ids, group[0].query)
+                found |= {key: pages[key.token_id] for key in group}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def chart(self) -> DataLoader[ChartKey, Chart | None]:
+        async def load(keys: list[ChartKey]) -> list[Chart | None]:
+            found: dict[ChartKey, Chart] = {}
+            for group in _groups(keys, lambda key: key.range):
+                charts = await self.read(read_charts, [key.mint for key in group], group[0].range)
+                found |= {key: charts[key.mint] for key in group if key.mint in charts}
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def candle_traders(self) -> DataLoader[CandleKey, int]:
+        """Distinct traders of one candle."""
+
+        async def load(keys: list[CandleKey]) -> list[int]:
+            found: dict[CandleKey, int] = {}
+            for group in _groups(keys, lambda key: (key.interval, key.program)):
+                interval, program = group[0].interval, group[0].program
+                slots = [(key.token_id, key.start) for key in group]
+                counts = await self.read(read_candle_traders, interval, program, slots)
+                found |= {key: counts.get((key.token_id, key.start), 0) for key in group}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def holders(self) -> DataLoader[HoldersKey, list[Holding]]:
+        async def load(keys: list[HoldersKey]) -> list[list[Holding]]:
+            found: dict[HoldersKey, list[Holding]] = {}
+            for group in _groups(keys, lambda key: (key.limit, key.exclude_vaults)):
+                token_ids = [key.token_id for key in group]
+                holders = await self.read(read_top_holders, token_ids, group[0].limit, group[0].exclude_vaults)
+                found |= {key: holders[key.token_id] for key in group}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def sol_usd(self) -> DataLoader[int, Decimal | None]:
+        """US dollars per SOL at a moment (Unix seconds)."""
+
+        async def load(times: list[int]) -> list[Decimal | None]:
+            if self._settings.sol_usd:
+                return [Decimal(self._settings.sol_usd)] * len(times)
+            found = await self.read(read_rates_at, WSOL, times, self._settings.rate_max_age_seconds)
+            return [found.get(time) for time in times]
+
+        return DataLoader(load)
+
+    @cached_property
+    def stats(self) -> DataLoader[WindowKey, WindowStats | None]:
+        """By (token id, window in seconds)."""
+        return self._by_window(read_window_stats)
+
+    @cached_property
+    def volume(self) -> DataLoader[WindowKey, Decimal | None]:
+        """Volume in USD by (token id, window in seconds)."""
+        return self._by_window(read_volumes)
+
+    @cached_property
+    def past_price(self) -> DataLoader[WindowKey, PastPrice | None]:
+        """Spot at the start of a window, by (token id, window in seconds)."""
+        return self._by_window(read_past_prices)
+
+    def _by_key(
+        self, read: Callable[[AsyncConnection, Sequence[Key]], Awaitable[Mapping[Key, Value]]]
+    ) -> DataLoader[Key, Value | None]:
+        async def load(keys: list[Key]) -> list[Value | None]:
+            found = await self.read(read, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    def _by_window(
+        self, read: Callable[[AsyncConnection, Sequence[WindowKey], int], Awaitable[Mapping[WindowKey, Value]]]
+    ) -> DataLoader[WindowKey, Value | None]:
+        async def load(keys: list[WindowKey]) -> list[Value | None]:
+            found = await self.read(read, keys, await self.head_time())
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+
+def fresh_rates(rates: Iterable[Rate], head_time: int, settings: Settings) -> dict[str, Decimal]:
+    """The rates that may be used at `head_time`, by quote mint, with the one that the settings fix."""
+    oldest = head_time - settings.rate_max_age_seconds
+    return _with_fixed_rate({rate.quote_mint: Decimal(rate.usd) for rate in rates if rate.time >= oldest}, settings)
+
+
+def _with_fixed_rate(rates: Mapping[str, Decimal], settings: Settings) -> dict[str, Decimal]:
+    return {**rates, **({WSOL: Decimal(settings.sol_usd)} if settings.sol_usd else {})}
+
+
+def _groups(keys: Iterable[Key], arguments: Callable[[Key], Hashable]) -> list[list[Key]]:
+    groups: defaultdict[Hashable, list[Key]] = defaultdict(list)
+    for key in keys:
+        groups[arguments(key)].append(key)
+    return list(groups.values())
+
+
+def _known(value: Value) -> asyncio.Future[Value]:
+    future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future

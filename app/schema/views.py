@@ -1,0 +1,70 @@
+"""What GraphQL types resolve from where no domain record holds it all."""
+
+from decimal import Decimal
+
+import msgspec
+
+from app.domain.candles import Candle
+from app.domain.programs import TradeProgram
+from app.domain.records import ChainPoint, CurveState, TokenRecord
+from app.domain.valuation import Rates
+from app.schema.enums import ChartUnit, StatsWindow
+from app.store.statistics import PastPrice, WindowStats
+
+
+class WalletView(msgspec.Struct, frozen=True, gc=False):
+    """A wallet: any well-formed address is one."""
+
+    address: str
+
+
+class CurveView(msgspec.Struct, frozen=True, gc=False):
+    """A bonding curve with its token, whose price, supply and quote it shares."""
+
+    token: TokenRecord
+    state: CurveState
+
+
+class PriceView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A price with where and when it was taken."""
+
+    quote: Decimal
+    quote_mint: str
+    program: TradeProgram
+    as_of: ChainPoint
+    rates: Rates
+    head_time: int
+
+
+class CandleView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A candle in the unit that was asked for."""
+
+    candle: Candle
+    token_id: int
+    supply: Decimal | None
+    """Whole tokens, for the market cap."""
+    unit: ChartUnit
+    is_final: bool
+    is_filled: bool = False
+
+
+class HolderView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A wallet's share of a token."""
+
+    address: str
+    balance: int
+    token: TokenRecord
+    price_usd: Decimal | None
+
+
+class StatsView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The statistics of one window of a token."""
+
+    window: StatsWindow
+    stats: WindowStats
+    past: PastPrice | None
+    """Spot at the window's start."""
+    price: Decimal | None
+    """Newest spot in quote tokens."""
+    price_usd: Decimal | None
+    sol_usd: Decimal | None
