@@ -11,7 +11,7 @@ from app.domain.records import Batch, ChainPoint, GraduationRecord, Head, TokenR
 from app.store.graduations import read_graduations_by_sequence
 from app.store.rows import AnyRow, to_seconds, to_time
 from app.store.tables import feed, graduations, rates, tokens, trades
-from app.store.tokens import read_launches, read_tokens_by_id
+from app.store.tokens import read_launches, read_tokens, read_tokens_by_id
 from app.store.trades import read_trades_by_sequence
 
 PAGE = 500
@@ -47,6 +47,20 @@ async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
             rates=await _rates(connection, head.point.time),
             head=head,
         )
+
+
+async def read_newest_rates(engine: AsyncEngine, head_time: int) -> tuple[Rate, ...]:
+    """The newest rate of each quote mint that had one in the hour before the head."""
+    async with engine.connect() as connection:
+        return await _rates(connection, head_time)
+
+
+async def read_token_state(engine: AsyncEngine, mint: str) -> tuple[int, TokenRecord | None]:
+    """A token (None: not indexed) and the sequence that the feed had then: both of one moment."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        head = await _head(connection)
+        return head.sequence if head else 0, (await read_tokens(connection, [mint])).get(mint)
 
 
 async def read_mint_trades(engine: AsyncEngine, mint: str, after: int, last: int) -> list[TradeRecord]:

@@ -17,7 +17,7 @@ _AccountKey = tuple[int, str]
 _Owner = tuple[int, int]
 
 _LOAD = f"""
-SELECT json_agg({ACCOUNTS.as_json}) FROM (
+SELECT {ACCOUNTS.as_array} FROM (
     SELECT a.* FROM unnest($1::int[], $2::text[]) AS given(token_id, account)
     JOIN token_accounts a USING (token_id, account)
     UNION

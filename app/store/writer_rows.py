@@ -178,7 +178,7 @@ class Rows(Generic[Row]):
         """`SELECT` of the rows that `encode` gave as parameter $1."""
         declared = ", ".join(f"{_quoted(column)} {_json_type(column)}" for column in self.columns)
         values = ", ".join(_from_json(column) for column in self.columns)
-        return f"SELECT {values} FROM json_to_recordset($1::json) AS given({declared})"
+        return f"SELECT {values} FROM json_to_recordset($1::text::json) AS given({declared})"
 
     @property
     def names(self) -> str:
@@ -195,10 +195,10 @@ class Rows(Generic[Row]):
         )
 
     @property
-    def as_json(self) -> str:
-        """The columns as one JSON object, for `SELECT json_agg(…)`; `decode` reads the array."""
+    def as_array(self) -> str:
+        """All rows as one JSON array, as text whatever codec the connection has for json; `decode` reads it."""
         pairs = ", ".join(f"'{column.name}', {_to_json(column)}" for column in self.columns)
-        return f"json_build_object({pairs})"
+        return f"json_agg(json_build_object({pairs}))::text"
 
     def encode(self, rows: Sequence[Row]) -> str:
         return msgspec.json.encode(rows).decode()

@@ -42,7 +42,7 @@ class World:
         if not missing:
             return
         found = TOKENS.decode(
-            await connection.fetchval(f"SELECT json_agg({TOKENS.as_json}) FROM tokens WHERE mint = ANY($1)", missing)
+            await connection.fetchval(f"SELECT {TOKENS.as_array} FROM tokens WHERE mint = ANY($1)", missing)
         )
         by_id = {row.id: TokenState(row) for row in found}
         if by_id:
@@ -102,7 +102,7 @@ class World:
 
 
 def _of_tokens(rows: Rows[Any]) -> str:
-    return f"SELECT json_agg({rows.as_json}) FROM {rows.table.name} WHERE token_id = ANY($1)"
+    return f"SELECT {rows.as_array} FROM {rows.table.name} WHERE token_id = ANY($1)"
 
 
 def _shrink(held: dict[str, Any], limit: int) -> None:

@@ -1,0 +1,41 @@
+"""Everything that a store holds, as text that two stores can be compared by.
+
+Left out: the wall clock (indexed_at, first_seen_at, resolved_at), and what depends on the order of arrival by its
+nature: ids (replaced by the addresses that they stand for) and sequences.
+"""
+
+import json
+
+import asyncpg
+
+TABLES = (
+    "tokens", "venues", "trades", "token_traders", "candles_1m", "candles_1h", "candles_1d", "graduations",
+    "token_accounts", "token_stats", "rates", "checkpoints", "dead_letters", "feed", "wallets",
+)  # fmt: skip
+LEFT_OUT = {
+    "id", "indexed_at", "first_seen_at", "resolved_at",
+    "sequence", "last_sequence", "launch_sequence", "completed_sequence",
+}  # fmt: skip
+
+
+async def dump(url: str, tables: tuple[str, ...] = TABLES) -> dict[str, list[str]]:
+    """The rows of each table, sorted."""
+    connection = await asyncpg.connect(url)
+    try:
+        names = {
+            "token_id": dict(await connection.fetch("SELECT id, mint FROM tokens")),
+            "venue_id": dict(await connection.fetch("SELECT id, address FROM venues")),
+            "trader_id": dict(await connection.fetch("SELECT id, address FROM wallets")),
+        }
+        names["owner_id"] = names["trader_id"]
+        return {table: await _rows(connection, table, names) for table in tables}
+    finally:
+        await connection.close()
+
+
+async def _rows(connection: asyncpg.Connection, table: str, names: dict[str, dict[int, str]]) -> list[str]:
+    lines = []
+    for record in await connection.fetch(f"SELECT * FROM {table}"):
+        row = {name: names[name][value] if name in names else value for name, value in record.items()}
+        lines.append(json.dumps({name: str(value) for name, value in row.items() if name not in LEFT_OUT}))
+    return sorted(lines)
