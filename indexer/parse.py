@@ -1,4 +1,4 @@
-"""Recorded or received JSON, of any form, to transactions: what cannot be used is named, never raised.
+"""Recorded or received JSON, of any form, to transactions: what cannot be used is said, never raised.
 
 Forms, told apart by their fields: getTransaction and getBlock results, block and logs notifications, with or without
 their JSON-RPC envelope; bare elements of those; recorded raw events (`signature`, `events`); lists of all these.
@@ -12,7 +12,6 @@ import msgspec
 from app.domain.events import Rate
 from app.domain.programs import Commitment
 from indexer.rpc_json import JsonTransaction, Place, Unfit, build_transaction, check_signature, read_commitment
-from indexer.sources import Unreadable
 from indexer.transaction import Transaction
 
 _MAX_WHY: Final = 300
@@ -26,7 +25,8 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     transactions: tuple[Transaction, ...] = ()
     rates: tuple[Rate, ...] = ()
     """Quote rates of our own recordings."""
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """Why parts of it are no transactions; the caller knows where it stands."""
 
 
 class _Error(msgspec.Struct, gc=False):
@@ -79,13 +79,16 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = b"null"
 
 
-def parse(data: bytes, where: str, commitment: Commitment = Commitment.FINALIZED) -> Parsed:
-    """The transactions of one JSON text, and what of it is unreadable at `where` and why. Never raises."""
+def parse(data: bytes, commitment: Commitment = Commitment.FINALIZED) -> Parsed:
+    """The transactions of one JSON text, and why parts of it cannot be read. Never raises.
+
+    `commitment` is that of the request; a recording that names its own keeps it.
+    """
     items = list(_read(data, Place(commitment), 0))
     return Parsed(
         tuple([item for item in items if isinstance(item, Transaction)]),
         tuple([item for item in items if isinstance(item, Rate)]),
-        tuple([Unreadable(where, item[:_MAX_WHY]) for item in items if isinstance(item, str)]),
+        tuple([item[:_MAX_WHY] for item in items if isinstance(item, str)]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Recordings on disk: files and folders to pieces of JSON, and deliveries back to NDJSON that reads the same.
+"""Recordings on disk: files and folders to pieces of JSON, and transactions back to NDJSON that reads the same.
 
 A file is one JSON document or one document a line, plain, gzip or zstd, told by its content. It is read piece by piece:
 memory holds one line (or one document), never the file.
@@ -7,15 +7,15 @@ memory holds one line (or one document), never the file.
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 import zstandard
 
+from app.domain.events import Rate
 from indexer import base58
-from indexer.sources import Delivery
 from indexer.transaction import Instruction, Transaction
 
 MAX_PIECE_BYTES: Final = 256 << 20
@@ -124,15 +124,15 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def write_recording(delivery: Delivery, out: IO[bytes]) -> None:
-    """Appends a delivery as NDJSON: rates, and transactions in the form of getTransaction (logs alone as bare values).
+def write_recording(out: IO[bytes], transactions: Iterable[Transaction], rates: Iterable[Rate] = ()) -> None:
+    """Appends to NDJSON: rates, and transactions in the form of getTransaction (logs alone as bare values).
 
     Reading it back gives the same transactions, but for what the reader leaves out of every transaction: instructions
     of programs without a decoder, and logs beside complete instructions.
     """
-    for rate in delivery.rates:
+    for rate in rates:
         _write_line({"rate": rate}, out)
-    for transaction in delivery.transactions:
+    for transaction in transactions:
         _write_line(_form(transaction), out)
 
 

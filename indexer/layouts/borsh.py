@@ -107,73 +107,73 @@ class Vec:
     """A counted list."""
 
     def __init__(self, item: Codec) -> None:
-        self._item = item
+        self.item = item
 
     def read(self, data: bytes, at: int) -> tuple[list[Any], int]:
         count, at = _U32.read(data, at)
         values = []
         for _ in range(count):
-            value, at = self._item.read(data, at)
+            value, at = self.item.read(data, at)
             values.append(value)
         return values, at
 
     def write(self, value: list[Any], out: bytearray) -> None:
         _U32.write(len(value), out)
         for item in value:
-            self._item.write(item, out)
+            self.item.write(item, out)
 
 
 class Array:
     """A list of known length."""
 
     def __init__(self, item: Codec, size: int) -> None:
-        self._item = item
-        self._size = size
+        self.item = item
+        self.size = size
 
     def read(self, data: bytes, at: int) -> tuple[list[Any], int]:
         values = []
-        for _ in range(self._size):
-            value, at = self._item.read(data, at)
+        for _ in range(self.size):
+            value, at = self.item.read(data, at)
             values.append(value)
         return values, at
 
     def write(self, value: list[Any], out: bytearray) -> None:
         for item in value:
-            self._item.write(item, out)
+            self.item.write(item, out)
 
 
 class Option:
     """A value or nothing, told by one byte."""
 
     def __init__(self, item: Codec) -> None:
-        self._item = item
+        self.item = item
 
     def read(self, data: bytes, at: int) -> tuple[Any, int]:
         tag, at = _U8.read(data, at)
         if tag > 1:
             raise LayoutError("an option is neither 0 nor 1")
-        return self._item.read(data, at) if tag else (None, at)
+        return self.item.read(data, at) if tag else (None, at)
 
     def write(self, value: Any, out: bytearray) -> None:
         out.append(value is not None)
         if value is not None:
-            self._item.write(value, out)
+            self.item.write(value, out)
 
 
 class Variant:
     """An enum without payload, by name."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
+        self.names = names
 
     def read(self, data: bytes, at: int) -> tuple[str, int]:
         index, at = _U8.read(data, at)
-        if index >= len(self._names):
+        if index >= len(self.names):
             raise LayoutError("unknown enum variant")
-        return self._names[index], at
+        return self.names[index], at
 
     def write(self, value: str, out: bytearray) -> None:
-        out.append(self._names.index(value))
+        out.append(self.names.index(value))
 
 
 class _Run:

@@ -59,11 +59,11 @@ class ReplaySource:
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Deliveries from after `state`; their own state is the last piece that went out whole."""
         batch = _Batch()
-        for piece_state, parsed in self._parsed(_read_state(state)):
+        for piece_state, where, parsed in self._parsed(_read_state(state)):
             if batch.is_full() or (self._pace is not None and batch.is_before(parsed)):
                 yield await self._deliver(batch)
                 batch = _Batch()
-            batch.add(piece_state, parsed)
+            batch.add(piece_state, where, parsed)
         if batch.state is not None:
             yield await self._deliver(batch)
 
@@ -73,7 +73,7 @@ class ReplaySource:
         await asyncio.sleep(0)  # Reading is blocking: others get their turn between deliveries.
         return batch.delivery()
 
-    def _parsed(self, resume: ReplayState | None) -> Iterator[tuple[ReplayState, Parsed]]:
+    def _parsed(self, resume: ReplayState | None) -> Iterator[tuple[ReplayState, str, Parsed]]:
         before = 0
         for file, size in zip(self._files, self._sizes, strict=True):
             name = self._relative(file)
@@ -81,7 +81,8 @@ class ReplaySource:
             if not done:
                 line = resume.line if resume is not None and name == resume.file else 0
                 for piece in read_pieces(file, after_line=line, advanced=self._advance(before)):
-                    yield ReplayState(name, piece.line), _parse_piece(name, piece)
+                    where = f"{name}:{piece.line}" if piece.line else name
+                    yield ReplayState(name, piece.line), where, _parse_piece(piece)
             before += size
             self.bytes_done = before
 
@@ -104,10 +105,10 @@ class _Batch:
         self.unreadable: list[Unreadable] = []
         self.state: ReplayState | None = None
 
-    def add(self, state: ReplayState, parsed: Parsed) -> None:
+    def add(self, state: ReplayState, where: str, parsed: Parsed) -> None:
         self.transactions += parsed.transactions
         self.rates += parsed.rates
-        self.unreadable += parsed.unreadable
+        self.unreadable += [Unreadable(where, why) for why in parsed.unreadable]
         self.state = state
 
     def is_full(self) -> bool:
@@ -148,11 +149,8 @@ class _Pace:
         await self._sleep(max(0.0, due - self._clock()))
 
 
-def _parse_piece(name: str, piece: Piece) -> Parsed:
-    where = f"{name}:{piece.line}" if piece.line else name
-    if piece.why is not None:
-        return Parsed(unreadable=(Unreadable(where, piece.why),))
-    return parse(piece.data, where)
+def _parse_piece(piece: Piece) -> Parsed:
+    return parse(piece.data) if piece.why is None else Parsed(unreadable=(piece.why,))
 
 
 def _read_state(state: bytes | None) -> ReplayState | None:
