@@ -10,7 +10,6 @@ import logging
 import time
 from typing import NamedTuple
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
@@ -18,7 +17,8 @@ from app.domain.events import Rate
 from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.live.latency import Latencies
 from app.live.topics import Topic
-from app.store.feed import read_batch, read_head
+from app.store.engine import is_lost
+from app.store.feed import read_batch, read_head, read_newest_rates
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +26,13 @@ _WATCH_SECONDS = 0.5
 """How often the bus is compared with Postgres; a lost tail is delivered within two rounds."""
 ALL = ""
 """Key of the topics that everybody gets all of."""
-_STORE_FAILURES = (SQLAlchemyError, OSError, TimeoutError)
 
 
 class TokenState(NamedTuple):
-    """A token as it was when the feed had come to `sequence`, or newer."""
+    """A token (None: not indexed) as it was when the feed had come to `sequence`, or newer."""
 
     sequence: int
-    token: TokenRecord
+    token: TokenRecord | None
 
 
 class Hub:
@@ -61,10 +60,17 @@ class Hub:
         """Open mailboxes."""
         return len(self.trades) + len(self.tokens) + len(self.launches) + len(self.graduations)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether both of its tasks are at work."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     async def start(self) -> None:
         """Starts at the newest committed sequence: what comes after it is delivered."""
         self.head = await read_head(self.engine)
-        self.sequence = self.head.sequence if self.head else 0
+        if self.head is not None:
+            self.sequence = self.head.sequence
+            self.rates = {rate.quote_mint: rate for rate in await read_newest_rates(self.engine, self.head.point.time)}
         self._tasks = [asyncio.create_task(self._read_bus()), asyncio.create_task(self._watch())]
 
     async def stop(self) -> None:
@@ -96,11 +102,11 @@ class Hub:
             delivered = self.sequence
             try:
                 head = await read_head(self.engine)
-            except _STORE_FAILURES as error:
+                await self._compare(delivered, head.sequence if head else 0)
+            except Exception as error:
                 self._store_failed(error)
             else:
                 self.is_store_reachable = True
-                await self._compare(delivered, head.sequence if head else 0)
 
     async def _compare(self, delivered: int, stored: int) -> None:
         """`delivered` was taken before `stored` was read, so it can only be the larger if the store went back."""
@@ -120,7 +126,9 @@ class Hub:
         while self.sequence < until:
             try:
                 batch = await read_batch(self.engine, self.sequence)
-            except _STORE_FAILURES as error:
+            except Exception as error:
+                if not is_lost(error):
+                    raise
                 self._store_failed(error)
                 await asyncio.sleep(_WATCH_SECONDS)
                 continue
@@ -129,8 +137,10 @@ class Hub:
                 return
             self._deliver(batch)
 
-    def _store_failed(self, error: BaseException) -> None:
-        if self.is_store_reachable:
+    def _store_failed(self, error: Exception) -> None:
+        if not is_lost(error):
+            log.exception("hub: the feed cannot be read", exc_info=error)
+        elif self.is_store_reachable:
             log.warning("hub: Postgres cannot be read; trying again until it is back", extra={"cause": repr(error)})
         self.is_store_reachable = False
 

@@ -1,0 +1,146 @@
+"""The `status` query: is everything as promised, and if not, which part is it."""
+
+import asyncio
+from enum import Enum
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+import strawberry
+
+from app.domain import records
+from app.domain.programs import Commitment
+from app.domain.records import Head
+from app.live.hub import Hub
+from app.schema.chain import ChainPoint
+from app.schema.context import Context, Info
+from app.schema.loaders import fresh_rates
+from app.store.engine import is_lost
+from app.store.feed import read_first_point, read_head
+
+_NOWHERE: Final = records.ChainPoint(0, 0, Commitment.FINALIZED)
+"""Genesis: where an empty store stands, and all that is known to be final when no source tells more."""
+_READ_SECONDS: Final = 2.0
+
+
+@strawberry.enum(description="Health of a part of the system.")
+class HealthState(Enum):
+    OK = strawberry.enum_value("OK", description="As promised.")
+    DEGRADED = strawberry.enum_value("DEGRADED", description="Working, below promise.")
+    DOWN = strawberry.enum_value("DOWN", description="Not working.")
+
+
+@strawberry.type(description="Percentiles.")
+class Percentiles:
+    p50: float = strawberry.field(description="Median.")
+    p95: float = strawberry.field(description="95th.")
+    p99: float = strawberry.field(description="99th.")
+
+
+@strawberry.type(description="Part of the system.")
+class Component:
+    name: str = strawberry.field(description="Name.")
+    state: HealthState = strawberry.field(description="State.")
+    detail: str | None = strawberry.field(description="Detail for people.")
+
+
+@strawberry.type(description="Health of the server and how far it has indexed.")
+class Status:
+    state: HealthState = strawberry.field(description="Overall.")
+    head: ChainPoint = strawberry.field(description="Newest indexed slot.")
+    finalized: ChainPoint = strawberry.field(description="Newest finalized slot that is indexed.")
+    lag_slots: int = strawberry.field(description="Slots between the chain's head and ours.")
+    delivery_latency_ms: Percentiles = strawberry.field(
+        description="Median and 99th percentile of block time to delivery over the last minute, in milliseconds."
+    )
+    replay_from: ChainPoint = strawberry.field(description="Oldest record that a stream can start from.")
+    components: list[Component] = strawberry.field(
+        description="Parts: sources, database, cache, broadcaster, price feed."
+    )
+    subscriptions: int = strawberry.field(description="Open subscriptions.")
+    version: str = strawberry.field(description="Server version.")
+
+
+async def read_status(info: Info) -> Status:
+    """Never fails: what cannot be read is told as DOWN, with what was known last."""
+    context, hub = info.context, info.context.hub
+    head, database = await _read_head(context)
+    head = head or hub.head
+    parts = [*_sources(head), database, bus_component(hub), _price_feed(context, head)]
+    first = await _read_first_point(context) if database.state is HealthState.OK else None
+    point = head.point if head else _NOWHERE
+    # Types resolve straight from records.
+    points: dict[str, Any] = {
+        "head": point,
+        "finalized": (head.finalized if head else None) or _NOWHERE,
+        "replay_from": first or point,
+    }
+    return Status(
+        state=worst(parts),
+        # No source of today tells the chain's own head: a recording and a simulation have none before ours.
+        lag_slots=0,
+        delivery_latency_ms=_latency(hub),
+        components=parts,
+        subscriptions=hub.subscriptions,
+        version=server_version(),
+        **points,
+    )
+
+
+def _latency(hub: Hub) -> Percentiles:
+    p50, p95, p99 = hub.latencies.percentiles()
+    return Percentiles(p50=p50, p95=p95, p99=p99)
+
+
+@cache
+def server_version() -> str:
+    """Of the installed package."""
+    return version("curvecast")
+
+
+def worst(parts: list[Component]) -> HealthState:
+    """The state of a whole from those of its parts."""
+    states = {part.state for part in parts}
+    return next((each for each in (HealthState.DOWN, HealthState.DEGRADED) if each in states), HealthState.OK)
+
+
+def bus_component(hub: Hub) -> Component:
+    """Live delivery: without the bus it goes on from Postgres, later."""
+    if hub.bus.is_connected:
+        return Component(name="bus", state=HealthState.OK, detail=None)
+    detail = "Redis is away; records are read from the database and arrive up to a second later."
+    return Component(name="bus", state=HealthState.DEGRADED, detail=detail)
+
+
+async def _read_head(context: Context) -> tuple[Head | None, Component]:
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            return await read_head(context.engine), Component(name="database", state=HealthState.OK, detail=None)
+    except Exception as error:
+        if not is_lost(error):
+            raise
+        return None, Component(name="database", state=HealthState.DOWN, detail="Postgres does not answer.")
+
+
+async def _read_first_point(context: Context) -> records.ChainPoint | None:
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            return await read_first_point(context.engine)
+    except Exception as error:
+        if not is_lost(error):
+            raise
+        return None
+
+
+def _sources(head: Head | None) -> list[Component]:
+    if head is None:
+        return [Component(name="source", state=HealthState.DEGRADED, detail="Nothing has been indexed yet.")]
+    detail = "SIMULATED: this market is made up." if head.is_simulated else None
+    return [Component(name=f"source {name}", state=HealthState.OK, detail=detail) for name in head.source.split(", ")]
+
+
+def _price_feed(context: Context, head: Head | None) -> Component:
+    if fresh_rates(context.hub.rates.values(), head.point.time if head else 0, context.settings):
+        return Component(name="price feed", state=HealthState.OK, detail=None)
+    detail = "No fresh quote-to-USD rate: values in US dollars are null."
+    return Component(name="price feed", state=HealthState.DEGRADED, detail=detail)

@@ -1,0 +1,73 @@
+"""Text of a document to a document that may run: parsed, within the limits, valid. The newest are kept."""
+
+from collections import OrderedDict
+from typing import Final
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, specified_rules, validate
+from graphql.validation import MaxIntrospectionDepthRule
+
+from app.errors import CostExceeded
+from app.schema.limits import check_shape, exceeded
+from app.settings import Settings
+
+_KEPT: Final = 1_000
+_KEPT_CHARACTERS: Final = 8_192
+"""Longer documents are not kept: 1,000 of them must not fill the memory."""
+_MOST_ERRORS: Final = 10
+"""Each unknown name costs a search for one like it."""
+_RULES: Final = tuple(dict.fromkeys((*specified_rules, MaxIntrospectionDepthRule)))
+
+
+class Refused(Exception):
+    """The document cannot run; why, for the client."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class Documents:
+    """Reads documents against one schema."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def read(self, text: str) -> DocumentNode:
+        """The document. Raises Refused: a syntax error, a limit, or at most ten validation errors."""
+        document = self._kept.get(text)
+        if document is None:
+            document = self._prepare(text)
+            self._keep(text, document)
+        else:
+            self._kept.move_to_end(text)
+        return document
+
+    def _prepare(self, text: str) -> DocumentNode:
+        document = self._parse(text)
+        try:
+            check_shape(document, self._settings)
+        except CostExceeded as error:
+            raise Refused([GraphQLError(str(error), original_error=error)]) from None
+        errors = validate(self._schema, document, _RULES, max_errors=_MOST_ERRORS)
+        if errors:
+            raise Refused(errors)
+        return document
+
+    def _parse(self, text: str) -> DocumentNode:
+        try:
+            # Counts while it reads: the 2,001st token ends it.
+            return parse(text, max_tokens=self._settings.max_tokens)
+        except GraphQLSyntaxError as error:
+            if not error.description.startswith("Document contains more than"):
+                raise Refused([error]) from None
+            limit = exceeded("tokens", self._settings.max_tokens, "Send a shorter document, and values as variables.")
+            raise Refused([GraphQLError(str(limit), original_error=limit)]) from None
+
+    def _keep(self, text: str, document: DocumentNode) -> None:
+        if len(text) > _KEPT_CHARACTERS:
+            return
+        self._kept[text] = document
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)

@@ -1,0 +1,156 @@
+"""Runs one operation: a query to one response, a subscription to a response for each event of its source.
+
+Each event is a fresh execution with the event as its root value. graphql-core's own mapping of a subscription is not
+used: its per-event executor shares a memo that grows with every event (ARCHITECTURE.md section 5).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
+from graphql.execution import Executor, create_source_event_stream
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from app.errors import CostExceeded, CurvecastError, Unavailable
+from app.schema.costs import check_cost
+from app.settings import Settings
+from app.transport.documents import Documents, Refused
+from app.transport.errors import VALIDATION_FAILED, format_error, format_exception
+from app.transport.requests import GraphQLRequest
+
+Response: TypeAlias = dict[str, Any]
+NewContext: TypeAlias = Callable[[], object]
+"""Makes the context of one execution: loaders live no longer than that."""
+_EXECUTOR: type[Executor[Any]] = StrawberryGraphQLCoreExecutionContext
+"""Strawberry's resolvers expect what it adds to graphql-core's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A request that may run."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    name: str | None
+    variables: Mapping[str, Any]
+
+    @property
+    def is_subscription(self) -> bool:
+        return self.node.operation is OperationType.SUBSCRIPTION
+
+
+class RequestRefused(Exception):
+    """Nothing was executed; `response` has only errors."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.response: Response = {"errors": errors}
+
+
+class Operations:
+    """What both transports run requests through."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings, new_context: NewContext) -> None:
+        self._schema = schema
+        self._settings = settings
+        self._new_context = new_context
+        self._documents = Documents(schema, settings)
+
+    def prepare(self, request: GraphQLRequest) -> Operation:
+        """Raises RequestRefused: the document is wrong, too large, or names no operation."""
+        try:
+            document = self._documents.read(request.query)
+            node = get_operation_ast(document, request.operation_name)
+            if node is None:
+                raise Refused([_no_operation(request.operation_name)])
+            check_cost(self._schema, document, node, request.variables, self._settings)
+        except Refused as refused:
+            raise RequestRefused([format_error(error, VALIDATION_FAILED) for error in refused.errors]) from None
+        except CostExceeded as error:
+            raise RequestRefused([format_exception(error)]) from None
+        return Operation(document, node, request.operation_name, request.variables)
+
+    async def run(self, operation: Operation) -> Response:
+        """The response of a query."""
+        try:
+            async with asyncio.timeout(self._settings.query_timeout_seconds):
+                result = await self._execute(operation, None, self._new_context())
+        except TimeoutError:
+            return {"errors": [format_exception(_too_slow(self._settings.query_timeout_seconds))]}
+        return _response(result)
+
+    async def stream(self, operation: Operation) -> AsyncIterator[Response]:
+        """A response for each event. Raises RequestRefused when the source cannot be opened, CurvecastError when it
+        ends before its time."""
+        source = await self._open(operation)
+        async with aclosing(source):
+            async for delivery in source:
+                # A long backlog must not keep the loop to itself: most executions never wait for anything.
+                await asyncio.sleep(0)
+                result = await self._execute(operation, delivery.value, delivery.context)
+                response = _response(result)
+                if delivery.cursor is not None:
+                    response["extensions"] = {"cursor": delivery.cursor}
+                yield response
+
+    async def _open(self, operation: Operation) -> Any:
+        executor = _EXECUTOR.build(
+            self._schema,
+            operation.document,
+            context_value=self._new_context(),
+            raw_variable_values=dict(operation.variables),
+            operation_name=operation.name,
+        )
+        if isinstance(executor, list):
+            raise RequestRefused([format_error(error) for error in executor])
+        source = create_source_event_stream(executor)
+        if isawaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            raise RequestRefused([format_error(error) for error in source.errors or ()])
+        return source
+
+    async def _execute(self, operation: Operation, root_value: object, context: object) -> ExecutionResult:
+        result = execute(
+            self._schema,
+            operation.document,
+            root_value=root_value,
+            context_value=context,
+            variable_values=dict(operation.variables),
+            operation_name=operation.name,
+            executor_class=_EXECUTOR,
+        )
+        return await result if isawaitable(result) else result
+
+
+def _response(result: ExecutionResult) -> Response:
+    """Without `data` when nothing could be executed, as with a wrong variable."""
+    response: Response = {}
+    if result.errors:
+        response["errors"] = [format_error(error) for error in result.errors]
+    if result.data is not None or not result.errors or any(error.path for error in result.errors):
+        response["data"] = result.data
+    return response
+
+
+def _no_operation(name: str | None) -> GraphQLError:
+    if name is None:
+        return GraphQLError('The document holds several operations: say which one with "operationName".')
+    return GraphQLError(f"The document holds no operation named {name[:100]!r}.")
+
+
+def _too_slow(seconds: float) -> CurvecastError:
+    return Unavailable(f"The query took longer than {seconds:g} s and was ended. Ask for less at once, or try again.")

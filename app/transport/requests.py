@@ -1,0 +1,59 @@
+"""What a client asks, read from untrusted bytes: the same for POST, GET and the `subscribe` message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from app.errors import InvalidInput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """Document, variables and the name of the operation to run. Extensions are accepted and not used."""
+
+    query: str
+    variables: Mapping[str, Any]
+    operation_name: str | None
+
+
+def read_json(text: bytes | str) -> Any:
+    """Any JSON value. Raises InvalidInput for bad UTF-8, bad JSON, too deep nesting and numbers out of range."""
+    try:
+        return msgspec.json.decode(text)
+    except RecursionError:
+        raise InvalidInput("The JSON is nested too deeply.") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidInput(f"This is not JSON that can be read: {error}.") from None
+
+
+def read_request(value: Any) -> GraphQLRequest:
+    """Raises InvalidInput that names the member that is missing or wrong."""
+    if isinstance(value, list):
+        raise InvalidInput("Batches are not supported: send one request object at a time.")
+    if not isinstance(value, dict):
+        raise InvalidInput('The request must be a JSON object as {"query": "{ status { state } }"}.')
+    query = value.get("query")
+    if not isinstance(query, str):
+        raise InvalidInput('"query" must be a string that holds the GraphQL document.')
+    _member(value, "extensions", dict)
+    return GraphQLRequest(query, _member(value, "variables", dict) or {}, _member(value, "operationName", str))
+
+
+def read_parameters(parameters: Mapping[str, str]) -> GraphQLRequest:
+    """The request in the query string of a GET; `variables` and `extensions` are JSON there."""
+    value: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if name in parameters}
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            value[name] = read_json(parameters[name])
+    return read_request(value)
+
+
+def _member(value: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    member = value.get(name)
+    if member is None or isinstance(member, kind):
+        return member
+    raise InvalidInput(f'"{name}" must be {"a string" if kind is str else "an object"}, or left out.')

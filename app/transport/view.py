@@ -1,0 +1,132 @@
+"""POST and GET on /graphql, by the GraphQL-over-HTTP specification."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.errors import InvalidInput
+from app.metrics import Metrics
+from app.settings import Settings
+from app.transport.errors import format_exception
+from app.transport.negotiation import GRAPHQL, HTML, JSON, choose, is_json
+from app.transport.operations import Operations, RequestRefused
+from app.transport.operations import Response as Answer
+from app.transport.requests import GraphQLRequest, read_json, read_parameters, read_request
+
+BrowserPage: TypeAlias = Callable[[Request], Awaitable[Response]]
+_SUBSCRIBE: Final = "Subscriptions are served over WebSocket on this path: use the graphql-transport-ws subprotocol."
+
+
+class _Rejected(Exception):
+    """An HTTP request that is no GraphQL request; `message` says what to send instead."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+class View:
+    """The HTTP face of `Operations`. `browser_page` answers browsers that ask for HTML without a query."""
+
+    def __init__(
+        self, operations: Operations, settings: Settings, metrics: Metrics, browser_page: BrowserPage | None = None
+    ) -> None:
+        self._operations = operations
+        self._settings = settings
+        self._metrics = metrics
+        self._browser_page = browser_page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application, so that every method comes here and none is answered on the way."""
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        accept = ", ".join(request.headers.getlist("accept"))
+        if self._browser_page is not None and _is_browser(request, accept):
+            return await self._browser_page(request)
+        media = choose(accept, (GRAPHQL, JSON))
+        try:
+            if media is None:
+                raise _Rejected(406, f"This path answers in {GRAPHQL} or {JSON}: accept one of them.")
+            return await self._answer(request, media)
+        except _Rejected as error:
+            answer: Answer = {"errors": [format_exception(InvalidInput(str(error)))]}
+            return _encoded(answer, media or JSON, error.status, error.headers)
+
+    async def _answer(self, request: Request, media: str) -> Response:
+        try:
+            asked = await self._read(request)
+        except InvalidInput as error:
+            raise _Rejected(400, str(error)) from None
+        try:
+            operation = self._operations.prepare(asked)
+        except RequestRefused as refused:
+            return self._respond(refused.response, media)
+        if operation.is_subscription:
+            raise _not_here(request)
+        return self._respond(await self._operations.run(operation), media)
+
+    def _respond(self, answer: Answer, media: str) -> Response:
+        self._metrics.requests.add("error" if "errors" in answer else "ok")
+        return _encoded(answer, media, _status(answer, media), {})
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        if request.method == "GET":
+            return read_parameters(request.query_params)
+        if request.method != "POST":
+            raise _Rejected(405, "Use POST or GET.", {"allow": "GET, POST"})
+        if not is_json(request.headers.get("content-type")):
+            raise _Rejected(415, f"Send the request as {JSON} in UTF-8, and say so in Content-Type.")
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise _Rejected(415, "Send the body uncompressed.", {"accept-encoding": "identity"})
+        return read_request(read_json(await self._body(request)))
+
+    async def _body(self, request: Request) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._settings.query_timeout_seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > self._settings.max_body_bytes:
+                        raise _too_large(self._settings.max_body_bytes)
+        except TimeoutError:
+            raise _Rejected(408, "The body did not arrive in time.", {"connection": "close"}) from None
+        except ClientDisconnect:
+            raise _Rejected(400, "The body ended before its time.") from None
+        return bytes(body)
+
+
+def _is_browser(request: Request, accept: str) -> bool:
+    return request.method == "GET" and "query" not in request.query_params and HTML in accept.lower()
+
+
+def _not_here(request: Request) -> _Rejected:
+    if request.method == "GET":
+        return _Rejected(405, _SUBSCRIBE, {"allow": "POST"})
+    return _Rejected(400, _SUBSCRIBE)
+
+
+def _too_large(limit: int) -> _Rejected:
+    return _Rejected(
+        413, f"Limit exceeded: body, at most {limit:,} bytes. Send less in one request.", {"connection": "close"}
+    )
+
+
+def _status(answer: Answer, media: str) -> int:
+    """application/json answers 200 to every well-formed request; the newer type tells that nothing was executed."""
+    if media == JSON or "data" in answer:
+        return 200
+    codes = {error["extensions"]["code"] for error in answer["errors"]}
+    return 503 if codes == {"SERVICE_UNAVAILABLE"} else 400
+
+
+def _encoded(answer: Answer, media: str, status: int, headers: Mapping[str, str]) -> Response:
+    content = msgspec.json.encode(answer)
+    return Response(content, status, {"vary": "accept", **headers}, f"{media}; charset=utf-8")
