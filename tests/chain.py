@@ -33,7 +33,7 @@ def blank(codec: Codec) -> Any:
             return {name: blank(field) for name, field in codec.fields.items()}
         case Fixed():
             if codec is PRIMITIVES["pubkey"]:
-                return key(1)
+                return key(0)
             return bytes(int(codec.form[:-1])) if codec.form.endswith("s") and codec.after is None else 0
         case String():
             return ""
@@ -48,7 +48,7 @@ def blank(codec: Codec) -> Any:
     raise TypeError(codec)
 
 
-def event(idl: Idl, name: str, **fields: Any) -> bytes:
+def event(idl: Idl, name: str, /, **fields: Any) -> bytes:
     """The payload of an event, other fields zero."""
     layout = idl.event(name)
     return layout.encode({**blank(layout.record), **fields})
