@@ -42,6 +42,7 @@ class Writer:
         self._rates = RateBook(settings)
         self._partitions = Partitions()
         self._feed: FeedState | None = None
+        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         await self._persist(self._connected)
@@ -63,7 +64,8 @@ class Writer:
 
         Waits as long as the database is away. Any other error is the batch's own: nothing of it was stored.
         """
-        return await self._persist(lambda: self._write(work))
+        async with self._turn:
+            return await self._persist(lambda: self._write(work))
 
     async def _write(self, work: Work) -> Stored:
         connection = await self._connected()

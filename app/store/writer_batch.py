@@ -53,6 +53,8 @@ class Stored:
     """What a commit did."""
 
     batch: Batch
+    stored: int
+    """Events that were new."""
     duplicates: int
     """Events that were stored already."""
     dead_letters: int
@@ -89,7 +91,7 @@ async def store(
         head=state.head,
         arrived_at=work.arrived_at,
     )
-    return Stored(batch, len(work.events) - one.taken, letters), state
+    return Stored(batch, one.taken, len(work.events) - one.taken, letters), state
 
 
 class _OneBatch:
