@@ -15,8 +15,8 @@ from app.store.tables import rates
 
 async def read_rates(connection: AsyncConnection, not_before: int) -> dict[str, Decimal]:
     """The newest rate of each quote mint that has one at or after `not_before` (Unix seconds)."""
-    rows = await connection.execute(_newest().where(rates.c.time >= to_time(not_before)))
-    return {row.quote_mint: row.usd for row in rows}
+    rows = await connection.execute(_newest())
+    return {row.mint: row.usd for row in rows if row.time >= to_time(not_before)}
 
 
 async def read_rates_at(
@@ -43,13 +43,10 @@ def _newest() -> Select[Any]:
     following = select(func.min(rates.c.quote_mint)).where(rates.c.quote_mint > first.c.mint).scalar_subquery()
     mints = first.union_all(select(following).where(first.c.mint.is_not(None)))
     newest = (
-        select(rates.c.time.label("newest"))
+        select(rates.c.time, rates.c.usd)
         .where(rates.c.quote_mint == mints.c.mint)
         .order_by(rates.c.time.desc())
         .limit(1)
         .lateral()
     )
-    hops = mints.join(newest, true()).join(
-        rates, (rates.c.quote_mint == mints.c.mint) & (rates.c.time == newest.c.newest)
-    )
-    return select(rates.c.quote_mint, rates.c.usd).select_from(hops)
+    return select(mints.c.mint, newest.c.time, newest.c.usd).select_from(mints.join(newest, true()))
