@@ -100,13 +100,17 @@ def _read(data: bytes | msgspec.Raw, place: Place, depth: int) -> Iterator[Item]
     try:
         if transaction := _read_plain(data, place):
             yield transaction
-        elif bytes(data).lstrip()[:1] == b"[":
+        elif _is_list(data):
             for element in _LIST.decode(data):
                 yield from _read(element, place, depth + 1)
         else:
             yield from _read_piece(_PIECE.decode(data), data, place, depth)
     except (ValueError, RecursionError) as error:
         yield _why(error)
+
+
+def _is_list(data: bytes | msgspec.Raw) -> bool:
+    return bytes(memoryview(data)[:64]).lstrip()[:1] == b"["
 
 
 def _read_plain(data: bytes | msgspec.Raw, place: Place) -> Transaction | None:
@@ -160,7 +164,7 @@ def _within(place: Place, piece: _Piece) -> Place:
 def _read_result(result: msgspec.Raw, place: Place, depth: int) -> Iterator[Item]:
     if bytes(result) == _NULL:
         yield "the RPC answered null: no such transaction or block"
-    elif bytes(result[:1]) not in (b"{", b"["):
+    elif bytes(memoryview(result)[:1]) not in (b"{", b"["):
         yield "an RPC answer that holds no transaction"
     else:
         yield from _read(result, place, depth + 1)
