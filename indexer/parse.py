@@ -51,14 +51,14 @@ class _Piece(msgspec.Struct, gc=False):
     """The fields by which the forms are told apart."""
 
     transaction: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    transactions: msgspec.Raw | msgspec.UnsetType | None = msgspec.UNSET
+    transactions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     signatures: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: _Error | None = None
     context: _Context | None = None
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    block: msgspec.Raw | msgspec.UnsetType | None = msgspec.UNSET
+    block: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     slot: int | None = None
     blockTime: int | None = None
     signature: str | None = None
@@ -134,7 +134,7 @@ def _read_piece(piece: _Piece, data: bytes | msgspec.Raw, place: Place, depth: i
         yield from _read_result(piece.result, place, depth)
     elif isinstance(piece.value, msgspec.Raw):
         yield from _read(piece.value, place, depth + 1)
-    elif piece.block is not msgspec.UNSET:
+    elif isinstance(piece.block, msgspec.Raw):
         yield from _read_block_field(piece.block, place, depth)
     elif isinstance(piece.transactions, msgspec.Raw):
         yield from _read_block(piece.transactions, place)
@@ -170,8 +170,8 @@ def _read_result(result: msgspec.Raw, place: Place, depth: int) -> Iterator[Item
         yield from _read(result, place, depth + 1)
 
 
-def _read_block_field(block: object, place: Place, depth: int) -> Iterator[Item]:
-    if isinstance(block, msgspec.Raw) and bytes(block) != _NULL:
+def _read_block_field(block: msgspec.Raw, place: Place, depth: int) -> Iterator[Item]:
+    if bytes(block) != _NULL:
         yield from _read(block, place, depth + 1)
     else:
         yield "a block notification without block"
