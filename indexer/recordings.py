@@ -24,6 +24,7 @@ _SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson", ""})
 _COMPRESSED: Final = frozenset({".gz", ".zst"})
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_CHUNK: Final = 64 << 10
 _SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
 _BROKEN: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
@@ -68,9 +69,41 @@ def _decompressed(raw: io.BufferedReader) -> io.BufferedIOBase:
     if magic.startswith(_GZIP_MAGIC):
         return gzip.GzipFile(fileobj=raw)
     if magic.startswith(_ZSTD_MAGIC):
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return io.BufferedReader(reader)
+        return io.BufferedReader(_ZstdFile(raw))
     return raw
+
+
+class _ZstdFile(io.RawIOBase):
+    """Frames of zstd as one stream. EOFError where the last one is cut: zstandard's own reader just ends there."""
+
+    def __init__(self, raw: io.BufferedIOBase) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and self._fill():
+            pass
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _fill(self) -> bool:
+        """Decompresses one more chunk; False at the end."""
+        chunk = self._frame.unused_data if self._frame.eof else b""
+        chunk = chunk or self._raw.read(_CHUNK)
+        if not chunk:
+            if self._frame.eof:
+                return False
+            raise EOFError("the compressed stream is cut short")
+        if self._frame.eof:
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._ready = memoryview(self._frame.decompress(chunk))
+        return True
 
 
 def _pieces(stream: io.BufferedIOBase) -> Iterator[Piece]:

@@ -40,8 +40,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     signers: int = 1
     """How many of `accounts` signed; the first pays the fee."""
     instructions: tuple[Instruction, ...] = ()
-    """Outer and inner, in execution order."""
+    """Outer and inner, in execution order. Sources may leave out those of programs that no decoder knows."""
     logs: tuple[str, ...] = ()
+    """Sources may leave them out beside complete instructions, which tell more."""
     events: tuple[tuple[str, bytes], ...] = ()
     """(program, payload with the 8-byte discriminator) of recordings that hold nothing else."""
     post_balances: tuple[TokenBalance, ...] = ()
