@@ -33,7 +33,7 @@ class BatchBackend(BroadcastBackend):
         raise NotImplementedError
 
     async def last_sequence(self, channel: str) -> int | None:
-        """Newest sequence that was published; None when there is none or it cannot be asked."""
+        """Newest sequence that was published; None when there is none."""
         raise NotImplementedError
 
     async def _next_batch(self) -> tuple[str, Batch]:

@@ -45,11 +45,11 @@ class Bus:
         await self._broadcast.disconnect()
 
     async def publish(self, batch: Batch) -> None:
-        """Announces a committed batch. Never raises for an absent Redis: readers find the hole in Postgres."""
+        """Announces a committed batch. Raises Unavailable when it may not have come through: announce it again."""
         await self._broadcast.publish(FEED, batch)
 
     async def last_sequence(self) -> int | None:
-        """Newest announced sequence; None when the bus is empty or cannot be asked."""
+        """Newest announced sequence; None when the bus is empty. Raises Unavailable when it cannot be asked."""
         return await self._backend.last_sequence(FEED)
 
     async def batches(self) -> AsyncIterator[Batch]:

@@ -21,6 +21,7 @@ from app.bus import codec
 from app.bus.backend import BatchBackend
 from app.bus.backoff import Backoff
 from app.domain.records import Batch
+from app.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class RedisBackend(BatchBackend):
-    """One stream per channel. Publishing never fails: what could not be announced is found by the readers' repair."""
+    """One stream per channel. Reading never fails: it waits for Redis to come back."""
 
     def __init__(self, url: str, max_batches: int) -> None:
         super().__init__()
@@ -44,8 +45,7 @@ class RedisBackend(BatchBackend):
         self._positions: dict[str, bytes | None] = {}
         self._subscribed = asyncio.Event()
         self._read: deque[tuple[str, Batch]] = deque()
-        self._read_backoff, self._write_backoff = Backoff(), Backoff()
-        self._write_after = 0.0
+        self._backoff = Backoff()
         self.is_connected = False
 
     def _client(self) -> "redis.Redis":
@@ -78,19 +78,12 @@ class RedisBackend(BatchBackend):
             self._subscribed.clear()
 
     async def publish(self, channel: str, message: Batch) -> None:
-        """Appends to the stream; while Redis is away it only tries again after a growing wait, so as not to hold up
-        the indexer."""
-        now = asyncio.get_running_loop().time()
-        if now < self._write_after:
-            return
+        """Raises Unavailable when Redis is away: the indexer announces again from where the bus ends."""
         entry: dict[Any, Any] = {b"batch": codec.encode(message), b"last": message.last_sequence}
         try:
             await self._writer.xadd(channel, entry, maxlen=self._max_batches, approximate=True)
         except _FAILURES as error:
-            self._write_after = now + self._write_backoff.next_seconds()
-            log.warning("bus: cannot publish; readers repair from Postgres", extra={"cause": repr(error)})
-        else:
-            self._write_backoff.reset()
+            raise Unavailable("Redis is away: the batch was not announced.") from error
 
     async def _next_batch(self) -> tuple[str, Batch]:
         while not self._read:
@@ -102,12 +95,11 @@ class RedisBackend(BatchBackend):
         return self._read.popleft()
 
     async def last_sequence(self, channel: str) -> int | None:
-        """Newest sequence on the stream; None when it is empty or cannot be read."""
-        entries: Any
+        """Newest sequence on the stream; None when it is empty. Raises Unavailable when Redis is away."""
         try:
-            entries = await self._writer.xrevrange(channel, count=1)
-        except _FAILURES:
-            return None
+            entries: Any = await self._writer.xrevrange(channel, count=1)
+        except _FAILURES as error:
+            raise Unavailable("Redis is away: where the bus ends is not known.") from error
         return int(entries[0][1][b"last"]) if entries else None
 
     async def _read_more(self) -> None:
@@ -144,14 +136,14 @@ class RedisBackend(BatchBackend):
         if not self.is_connected:
             log.info("bus: Redis is back")
         self.is_connected = True
-        self._read_backoff.reset()
+        self._backoff.reset()
 
     async def _wait_for_redis(self, error: BaseException) -> None:
         if self.is_connected:
             log.warning("bus: Redis is away; trying again until it is back", extra={"cause": repr(error)})
         self.is_connected = False
         await self._reader.connection_pool.disconnect(inuse_connections=True)
-        await asyncio.sleep(self._read_backoff.next_seconds())
+        await asyncio.sleep(self._backoff.next_seconds())
 
 
 def _order(entry_id: bytes) -> tuple[int, int]:

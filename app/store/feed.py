@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import Rate, unpack_position
@@ -126,6 +127,6 @@ async def _touched(
 
 async def _rates(connection: AsyncConnection, head_time: int) -> tuple[Rate, ...]:
     newest = rates.c.time >= to_time(head_time - _RATES_SECONDS)
-    query = select(rates).distinct(rates.c.quote_mint).where(newest)
+    query = select(rates).ext(distinct_on(rates.c.quote_mint)).where(newest)
     rows = await connection.execute(query.order_by(rates.c.quote_mint, rates.c.time.desc()))
     return tuple(Rate(row.quote_mint, to_seconds(row.time), str(row.usd)) for row in rows)
