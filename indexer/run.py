@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.errors import SourceLost
 from app.settings import Settings
 from app.store.checkpoints import read_checkpoint
-from app.store.engine import is_lost
+from app.store.engine import persist
 from app.store.stats import recompute_stats
 from app.store.writer import Writer
 from indexer.announcing import Announcer, Announcing
@@ -43,7 +43,7 @@ async def run_indexer(
     """
     pools = PoolBook()
     async with Writer(engine, settings, source=source.name, is_simulated=source.is_simulated) as writer:
-        await pools.load(engine)
+        await persist(lambda: pools.load(engine))
         announcing = Announcing(announcer, engine, lambda: writer.feed.sequence)
         pipeline = Pipeline(settings, writer, pools, announcing, source.name)
 
@@ -57,12 +57,12 @@ async def run_indexer(
                 await drive(UNKNOWN_POOL)
             await recompute_stats(engine)
 
-        await drive(None)  # this version may read what a former one could not
+        await persist(lambda: drive(None))  # this version may read what a former one could not
         async with _beside(announcing.run()), _beside(_now_and_then(tidy)):
             await _read_to_the_end(source, engine, pipeline, on_progress, once=once)
             if not once:
                 await asyncio.Event().wait()
-        await tidy()
+        await persist(tidy)
         await _announce_the_rest(announcing, settings.database_timeout_seconds)
     return pipeline.counters
 
@@ -73,7 +73,7 @@ async def _read_to_the_end(
     """Reads from the checkpoint until the source is exhausted; a lost one is opened again where it had come to."""
     wait = 0.25
     while True:
-        checkpoint = await read_checkpoint(engine, source.name)
+        checkpoint = await persist(lambda: read_checkpoint(engine, source.name))
         try:
             return await pipeline.run(source.stream(checkpoint.state if checkpoint else None), on_progress)
         except SourceLost as error:
@@ -87,12 +87,7 @@ async def _read_to_the_end(
 async def _now_and_then(tidy: Callable[[], Awaitable[None]]) -> None:
     while True:
         started = time.monotonic()
-        try:
-            await tidy()
-        except Exception as error:
-            if not is_lost(error):
-                raise
-            _LOG.warning("the database is away", extra={"cause": type(error).__name__})
+        await persist(tidy)
         took = time.monotonic() - started
         await asyncio.sleep(max(_TIDY_SECONDS, took * _TIDY_SHARE))
 

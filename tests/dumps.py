@@ -22,12 +22,13 @@ async def dump(url: str, tables: tuple[str, ...] = TABLES) -> dict[str, list[str
     """The rows of each table, sorted."""
     connection = await asyncpg.connect(url)
     try:
+        wallets = await _by_id(connection, "SELECT id, address FROM wallets")
         names = {
-            "token_id": dict(await connection.fetch("SELECT id, mint FROM tokens")),
-            "venue_id": dict(await connection.fetch("SELECT id, address FROM venues")),
-            "trader_id": dict(await connection.fetch("SELECT id, address FROM wallets")),
+            "token_id": await _by_id(connection, "SELECT id, mint FROM tokens"),
+            "venue_id": await _by_id(connection, "SELECT id, address FROM venues"),
+            "trader_id": wallets,
+            "owner_id": wallets,
         }
-        names["owner_id"] = names["trader_id"]
         return {table: await _rows(connection, table, names) for table in tables}
     finally:
         await connection.close()
@@ -39,3 +40,7 @@ async def _rows(connection: asyncpg.Connection, table: str, names: dict[str, dic
         row = {name: names[name][value] if name in names else value for name, value in record.items()}
         lines.append(json.dumps({name: str(value) for name, value in row.items() if name not in LEFT_OUT}))
     return sorted(lines)
+
+
+async def _by_id(connection: asyncpg.Connection, statement: str) -> dict[int, str]:
+    return {row[0]: row[1] for row in await connection.fetch(statement)}

@@ -105,6 +105,7 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.2)
             if self._process is not None and self._process.poll() is not None and not self._stopping:
                 _LOG.warning("the embedded Postgres ended; starting it again", extra={"log": str(self._log)})
+                _close(self._process)
                 await asyncio.to_thread(self._launch)
 
     @property
@@ -178,9 +179,14 @@ class EmbeddedPostgres:
             time.sleep(0.005)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    """Ends the pipe: the server's sign to stop."""
     assert process.stdin is not None
     process.stdin.close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    _close(process)
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:

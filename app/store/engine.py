@@ -1,19 +1,29 @@
 """Opens the database: any libpq URL, or the embedded Postgres when the settings say so."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.errors import StartupError
 from app.settings import Settings
 from app.store.embedded import EmbeddedPostgres
 
+_LOG = logging.getLogger(__name__)
 OLDEST_MAJOR = 16
+_LONGEST_WAIT_SECONDS = 5.0
+_LOST_CLASSES = ("08", "53", "57", "40", "55")
+"""SQLSTATE: connection, resources, operator intervention, rollback by the server, object in use."""
+PEP249Error = AsyncAdapt_asyncpg_dbapi.Error
+Result = TypeVar("Result")
 _CONNECT_SECONDS = 10.0
 
 
@@ -94,11 +104,26 @@ def is_lost(error: BaseException) -> bool:
 
     asyncpg raises InternalClientError, which is no PostgresError, when the server restarts under a COPY.
     """
-    if isinstance(error, SQLAlchemyError):
-        return error.__cause__ is not None and is_lost(error.__cause__)
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "")[:2] in ("08", "53", "57", "40") or error.sqlstate == "55P03"
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    cause: BaseException | None = error
+    while isinstance(cause, DBAPIError | PEP249Error):  # SQLAlchemy wraps twice
+        cause = cause.__cause__
+    if isinstance(cause, asyncpg.PostgresError):
+        return (cause.sqlstate or "")[:2] in _LOST_CLASSES
+    return isinstance(cause, OSError | PoolTimeout | asyncpg.InterfaceError | asyncpg.InternalClientError)
+
+
+async def persist(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Tries until the database answers, with growing pauses; any other error is raised."""
+    wait = 0.05
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            _LOG.warning("the database is away", extra={"cause": type(error).__name__, "wait_seconds": wait})
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
 
 
 def _libpq(url: str) -> str:

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.settings import Settings
-from app.store.engine import is_lost
+from app.store.engine import is_lost, persist
 from app.store.writer_batch import Stored, Work, store
 from app.store.writer_feed import FeedState, load_feed, store_feed
 from app.store.writer_partitions import Partitions
@@ -19,9 +18,7 @@ from app.store.writer_world import World
 
 _LOG = logging.getLogger(__name__)
 LOCK = 0x43_55_52_56_45_57  # "CURVEW"
-_LONGEST_WAIT_SECONDS = 5.0
 _STANDBY_SECONDS = 1.0
-Result = TypeVar("Result")
 
 
 class Writer:
@@ -45,7 +42,7 @@ class Writer:
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        await self._persist(self._connected)
+        await persist(self._connected)
         return self
 
     async def __aexit__(
@@ -65,7 +62,7 @@ class Writer:
         Waits as long as the database is away. Any other error is the batch's own: nothing of it was stored.
         """
         async with self._turn:
-            return await self._persist(lambda: self._write(work))
+            return await persist(lambda: self._write(work))
 
     async def _write(self, work: Work) -> Stored:
         connection = await self._connected()
@@ -81,19 +78,6 @@ class Writer:
             raise
         self._feed = feed
         return stored
-
-    async def _persist(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Tries until the database answers, with growing pauses."""
-        wait = 0.05
-        while True:
-            try:
-                return await attempt()
-            except Exception as error:
-                if not is_lost(error):
-                    raise
-                _LOG.warning("the database is away", extra={"cause": type(error).__name__, "wait_seconds": wait})
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is not None:

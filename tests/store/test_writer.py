@@ -59,8 +59,9 @@ async def write_story(engine: AsyncEngine, story: Story, size: int) -> list[Stor
 async def test_what_is_written_is_told_as_new_with_dense_sequences(engine: AsyncEngine) -> None:
     story = market(seed=1, length=60)
     batches = [stored.batch for stored in await write_story(engine, story, 7)]
-    told = [each.sequence for batch in batches for each in (*batch.trades, *batch.graduations)]
-    told += [sequence for batch in batches for sequence in batch.launches]
+    told = [sequence for batch in batches for sequence in batch.launches]
+    told += [each.sequence for batch in batches for each in batch.trades]
+    told += [each.sequence for batch in batches for each in batch.graduations]
     numbered = [event for event, _ in story if not isinstance(event, PoolCreation)]
     completions = [event for event, _ in story if isinstance(event, Completion)]
     assert len(set(told)) == len(told) == len(numbered) - len(completions)
@@ -171,7 +172,12 @@ async def test_a_late_older_trade_changes_neither_price_nor_reserves(engine: Asy
 
 
 async def test_a_token_graduates_and_is_then_priced_by_its_pool(engine: AsyncEngine) -> None:
-    story = [launch(), trade(block_time=T0 + 1), completion(block_time=T0 + 2), migration(block_time=T0 + 3)]
+    story: list[Event] = [
+        launch(),
+        trade(block_time=T0 + 1),
+        completion(block_time=T0 + 2),
+        migration(block_time=T0 + 3),
+    ]
     (stored,) = await write(engine, Work([*story, pool_trade(block_time=T0 + 4)]))
     token = stored.batch.tokens[0]
     assert (token.stage, token.completed_at, token.graduated_at) == (Stage.GRADUATED, T0 + 2, T0 + 3)
