@@ -20,7 +20,7 @@ def check_address(address: str, argument: str) -> str:
         Pubkey.from_string(address)
     except ValueError as error:
         raise InvalidInput(
-            f"`{argument}` must be a Solana address: base58 of 32 bytes, so 32 to 44 characters. Check that none is missing."
+            f"`{argument}` must be a Solana address: base58 of 32 bytes, so 32 to 44 characters. Is one missing?"
         ) from error
     return address
 

@@ -59,7 +59,7 @@ def _curve_quote_mint(curve: strawberry.Parent[CurveView]) -> str:
 
 
 def _virtual_base(curve: CurveView) -> int | None:
-    """Meteora DBC has a price instead of virtual reserves: here the token side is what the curve holds, else the supply."""
+    """Meteora DBC has a price but no virtual reserves: here the token side is what the curve holds, else the supply."""
     state = curve.state
     if state.virtual_base_reserves is not None:
         return state.virtual_base_reserves
