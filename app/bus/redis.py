@@ -8,6 +8,7 @@ entry it has seen; whatever Redis lost meanwhile shows as a hole in the sequence
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
@@ -59,7 +60,7 @@ class RedisBackend(BatchBackend):
 
     async def connect(self) -> None:
         """Raises RedisError or OSError when Redis cannot be reached at all."""
-        await self._writer.ping()
+        await _cancellable(self._writer.ping())
         self.is_connected = True
 
     async def disconnect(self) -> None:
@@ -81,7 +82,7 @@ class RedisBackend(BatchBackend):
         """Raises Unavailable when Redis is away: the indexer announces again from where the bus ends."""
         entry: dict[Any, Any] = {b"batch": codec.encode(message), b"last": message.last_sequence}
         try:
-            await self._writer.xadd(channel, entry, maxlen=self._max_batches, approximate=True)
+            await _cancellable(self._writer.xadd(channel, entry, maxlen=self._max_batches, approximate=True))
         except _FAILURES as error:
             raise Unavailable("Redis is away: the batch was not announced.") from error
 
@@ -97,7 +98,7 @@ class RedisBackend(BatchBackend):
     async def last_sequence(self, channel: str) -> int | None:
         """Newest sequence on the stream; None when it is empty. Raises Unavailable when Redis is away."""
         try:
-            entries: Any = await self._writer.xrevrange(channel, count=1)
+            entries: Any = await _cancellable(self._writer.xrevrange(channel, count=1))
         except _FAILURES as error:
             raise Unavailable("Redis is away: where the bus ends is not known.") from error
         return int(entries[0][1][b"last"]) if entries else None
@@ -107,7 +108,8 @@ class RedisBackend(BatchBackend):
             if position is None:
                 self._positions[channel] = await self._newest(channel)
         positions: dict[Any, Any] = {c: p for c, p in self._positions.items() if p is not None}
-        answer: Any = await self._reader.xread(positions, count=_ENTRIES_PER_READ, block=_BLOCK_MILLISECONDS)
+        reading = self._reader.xread(positions, count=_ENTRIES_PER_READ, block=_BLOCK_MILLISECONDS)
+        answer: Any = await _cancellable(reading)
         self._connected_again()
         for name, entries in answer or ():
             self._take(name.decode(), entries)
@@ -123,7 +125,7 @@ class RedisBackend(BatchBackend):
                 log.warning("bus: unreadable entry skipped", extra={"entry": entry_id, "cause": repr(error)})
 
     async def _newest(self, channel: str) -> bytes:
-        entries: Any = await self._reader.xrevrange(channel, count=1)
+        entries: Any = await _cancellable(self._reader.xrevrange(channel, count=1))
         return bytes(entries[0][0]) if entries else _START
 
     async def _rewind(self) -> None:
@@ -149,3 +151,12 @@ class RedisBackend(BatchBackend):
 def _order(entry_id: bytes) -> tuple[int, int]:
     milliseconds, _, number = entry_id.partition(b"-")
     return int(milliseconds), int(number)
+
+
+async def _cancellable(call: Awaitable[Any]) -> Any:
+    """redis-py 8.1 swallows about half of the cancellations that meet it inside a call; here they are told again."""
+    answer = await call
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return answer
