@@ -38,10 +38,36 @@ FLOORS: dict[str, set[str]] = {
         *("app.domain", "app.errors"),
     },
     "indexer.pipeline": {
-        *("indexer.sources", "indexer.decoders", "indexer.transaction"),
+        *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),
         *("app.store", "app.domain", "app.settings", "app.errors"),
     },
-    "indexer.run": {"indexer.pipeline", "indexer.sources", "app.store", "app.domain", "app.settings", "app.errors"},
+    "indexer.entries": {
+        "indexer.decoders",
+        "indexer.pools",
+        "indexer.transaction",
+        "app.store",
+        "app.domain",
+        "app.errors",
+    },
+    "indexer.pools": {"indexer.decoders", "app.store", "app.domain"},
+    "indexer.announcing": {"app.domain", "app.store", "app.errors"},
+    "indexer.redrive": {
+        *("indexer.pipeline", "indexer.entries", "indexer.pools", "indexer.decoders", "indexer.transaction"),
+        *("app.store", "app.domain", "app.errors"),
+    },
+    "indexer.progress": {"indexer.pipeline", "indexer.sources"},
+    "indexer.run": {
+        "indexer.redrive",
+        "indexer.pipeline",
+        "indexer.announcing",
+        "indexer.pools",
+        "indexer.entries",
+        "indexer.sources",
+        "app.store",
+        "app.domain",
+        "app.settings",
+        "app.errors",
+    },
     "curvecast": {"app", "indexer"},
 }
 
