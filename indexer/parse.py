@@ -84,7 +84,13 @@ def parse(data: bytes, commitment: Commitment = Commitment.FINALIZED) -> Parsed:
 
     `commitment` is that of the request; a recording that names its own keeps it.
     """
-    items = list(_read(data, Place(commitment), 0))
+    place = Place(commitment)
+    try:
+        if transaction := _read_plain(data, place):
+            return Parsed((transaction,))
+    except (ValueError, RecursionError) as error:
+        return Parsed(unreadable=(_why(error)[:_MAX_WHY],))
+    items = list(_read(data, place, 0))
     return Parsed(
         tuple([item for item in items if isinstance(item, Transaction)]),
         tuple([item for item in items if isinstance(item, Rate)]),

@@ -197,8 +197,11 @@ def _read_json(signed: JsonSigned) -> _Signed:
     message = signed.message
     if message is None:
         raise Unfit("transaction without instructions (transactionDetails `accounts`)")
-    parsed = any(isinstance(key, JsonKey) for key in message.accountKeys)
-    keys = tuple([key if isinstance(key, str) else key.pubkey for key in message.accountKeys])
+    parsed = JsonKey in set(map(type, message.accountKeys))
+    named = (
+        [key if isinstance(key, str) else key.pubkey for key in message.accountKeys] if parsed else message.accountKeys
+    )
+    keys: tuple[str, ...] = tuple(named)  # type: ignore[arg-type] # all str where none is a JsonKey
     signers = message.header.numRequiredSignatures if message.header else len(signed.signatures)
     return _Signed(signed.signatures, signers, keys, message.instructions, parsed)
 
@@ -226,24 +229,26 @@ def _instructions(signed: _Signed, meta: JsonMeta, keys: tuple[str, ...]) -> Ite
     programs.update({key: key for key in programs.values()})  # jsonParsed names programs by address.
     inner = {group.index: group.instructions for group in meta.innerInstructions or ()}
     for index, outer in enumerate(signed.instructions):
-        if found := _instruction(outer, keys, programs, index, 1):
+        if isinstance(outer, WireInstruction):
+            if program := programs.get(outer.program_index):
+                yield Instruction(program, _accounts(outer.accounts, keys), outer.data, index, 1)
+        elif found := _instruction(outer, programs, keys, index, 1):
             yield found
         for called in inner.get(index, ()):
-            if found := _instruction(called, keys, programs, index, called.stackHeight):
-                yield found
+            if called.programIdIndex is None or called.programIdIndex in programs:
+                found = _instruction(called, programs, keys, index, called.stackHeight)
+                if found is not None:
+                    yield found
 
 
 def _instruction(
-    source: JsonInstruction | WireInstruction,
-    keys: tuple[str, ...],
+    source: JsonInstruction,
     programs: Mapping[int | str | None, str],
+    keys: tuple[str, ...],
     outer_index: int,
     stack_height: int | None,
 ) -> Instruction | None:
     """None when it is of another program, or parsed so far that its data is gone."""
-    if isinstance(source, WireInstruction):
-        program = programs.get(source.program_index)
-        return Instruction(program, _accounts(source.accounts, keys), source.data, outer_index, 1) if program else None
     index = source.programIdIndex
     program = programs.get(source.programId if index is None else index)
     if program is None or source.data is None:
@@ -253,7 +258,7 @@ def _instruction(
 
 def _accounts(accounts: Sequence[int | str], keys: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        return tuple([keys[a] if isinstance(a, int) else a for a in accounts])
+        return tuple([keys[a] if type(a) is int else a for a in accounts])  # type: ignore[misc] # str, then
     except IndexError:
         raise Unfit(f"an account index is beyond the {len(keys)} accounts") from None
 

@@ -110,7 +110,7 @@ def _decode_step(step: Emission | Instruction, context: Context, place: tuple[in
     if program is None or layout is None:
         raise DecodeError(f"unknown event {step.discriminator.hex()}")
     try:
-        return program.decode_event(layout.name, layout.decode(step.payload).fields, step, context, place)
+        return program.decode_event(layout.name, context.fields(step, layout), step, context, place)
     except LayoutError as error:
         raise DecodeError(f"{layout.name}: {error}") from None
     except KeyError as missing:

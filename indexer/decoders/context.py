@@ -10,14 +10,13 @@ from app.domain.programs import NATIVE_SOL, QUOTE_DECIMALS, SPL_TOKEN, TOKEN_202
 from app.errors import DecodeError
 from indexer.decoders.anchor import Emission
 from indexer.layouts.borsh import Fields, LayoutError
-from indexer.layouts.idl import DISCRIMINATOR_BYTES, Idl
+from indexer.layouts.idl import DISCRIMINATOR_BYTES, Idl, Layout
 from indexer.transaction import Instruction, Transaction
 
 LAMPORTS_PER_SIGNATURE: Final = 5000
 MAX_TIME: Final = 253_402_300_799
 """31 December 9999: a later (or negative) timestamp is not the bank's clock."""
 MAX_U64: Final = (1 << 64) - 1
-_TIMES: Final = ("timestamp", "current_timestamp")
 _TRANSFER_CHECKED: Final = 12
 _TRANSFER_CHECKED_BYTES: Final = 10
 
@@ -45,6 +44,14 @@ class Context:
         self.steps = steps
         self._idls = idls
         self._pools = pools or {}
+        self._read: dict[int, Fields] = {}
+
+    def fields(self, emission: Emission, layout: Layout) -> Fields:
+        """The fields of one of this transaction's events, read once; LayoutError when they cannot be."""
+        fields = self._read.get(id(emission))
+        if fields is None:
+            fields = self._read[id(emission)] = layout.decode(emission.payload).fields
+        return fields
 
     def head(self, program: Protocol, ordinal: int, event_index: int, fields: Fields | None) -> dict[str, Any]:
         """The arguments of `EventHead`; DecodeError when no clock tells the time of the event."""
@@ -92,7 +99,7 @@ class Context:
             raise DecodeError("mint decimals unknown")
         return known
 
-    @cached_property
+    @property
     def priority_fee(self) -> int | None:
         """Lamports paid above the base fee of 5,000 a signature."""
         fee = self.transaction.fee
@@ -108,8 +115,9 @@ class Context:
         return decimals
 
     def _block_time(self, fields: Fields) -> int:
-        own = _time_of(fields)
-        time = self._sibling_time if own is None else own
+        time = _time_of(fields)
+        if time is None:
+            time = self._sibling_time
         if time is None:
             time = self.transaction.block_time
         if time is None:
@@ -126,7 +134,7 @@ class Context:
         for step in self.steps:
             if isinstance(step, Emission) and (layout := self._idls[step.program].events.get(step.discriminator)):
                 try:
-                    time = _time_of(layout.decode(step.payload).fields)
+                    time = _time_of(self.fields(step, layout))
                 except LayoutError:
                     continue
                 if time is not None and 0 < time <= MAX_TIME:
@@ -134,7 +142,8 @@ class Context:
 
 
 def _time_of(fields: Fields) -> int | None:
-    return next((fields[name] for name in _TIMES if name in fields), None)
+    time: int | None = fields.get("timestamp")
+    return fields.get("current_timestamp") if time is None else time
 
 
 def _transferred(instruction: Instruction) -> dict[str, int]:

@@ -97,7 +97,7 @@ def _swap(fields: Fields, emission: Emission, context: Context, place: tuple[int
     if twin is not None and _are_twins(emission, twin):
         layout = next(layout for layout in _SWAPS_2 if layout.discriminator == twin.discriminator)
         try:
-            fields_2 = layout.decode(twin.payload).fields
+            fields_2 = context.fields(twin, layout)
             return _trade(fields_2, emission, context, place, _amounts_2(fields_2))
         except (LayoutError, KeyError):
             pass  # The twin is reported where it stands; this event alone tells the trade too.

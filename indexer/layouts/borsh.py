@@ -87,11 +87,18 @@ _U8 = PRIMITIVES["u8"]
 _U32 = PRIMITIVES["u32"]
 
 
+def _read_count(data: bytes, at: int) -> tuple[int, int]:
+    end = at + 4
+    if end > len(data):
+        raise LayoutError("cut short")
+    return int.from_bytes(data[at:end], "little"), end
+
+
 class String:
     """UTF-8 with its length in front; bytes that are not UTF-8 become U+FFFD, as in Anchor's own coder."""
 
     def read(self, data: bytes, at: int) -> tuple[str, int]:
-        size, start = _U32.read(data, at)
+        size, start = _read_count(data, at)
         end = start + size
         if end > len(data):
             raise LayoutError("cut short")
@@ -110,7 +117,7 @@ class Vec:
         self.item = item
 
     def read(self, data: bytes, at: int) -> tuple[list[Any], int]:
-        count, at = _U32.read(data, at)
+        count, at = _read_count(data, at)
         values = []
         for _ in range(count):
             value, at = self.item.read(data, at)
@@ -192,11 +199,11 @@ class _Run:
         runs = (_Run(self._fields[:count]) for count in range(len(self._fields)))
         return {run.size: run for run in runs}
 
-    def read(self, data: bytes, at: int) -> dict[str, Any]:
+    def read_into(self, fields: Fields, data: bytes, at: int) -> None:
         values = list(self._struct.unpack_from(data, at))
         for index, fix in self._fixups:
             values[index] = fix(values[index])
-        return dict(zip(self.names, values, strict=True))
+        fields.update(zip(self.names, values, strict=True))
 
 
 class Record:
@@ -222,7 +229,8 @@ class Record:
             if isinstance(step, _Run) and at + step.size > len(data):
                 step = step.shorter.get(len(data) - at, step)
             at = self._read_step(step, data, at, values)
-        return Prefix(values, tuple(name for name in self.fields if name not in values), data[at:])
+        missing = () if len(values) == len(self.fields) else tuple(name for name in self.fields if name not in values)
+        return Prefix(values, missing, data[at:])
 
     def write(self, value: Fields, out: bytearray) -> None:
         for name, codec in self.fields.items():
@@ -235,7 +243,7 @@ class Record:
             end = at + step.size
             if end > len(data):
                 raise LayoutError(f"cut short in {step.names[0]}")
-            values.update(step.read(data, at))
+            step.read_into(values, data, at)
             return end
         try:
             values[step], at = self.fields[step].read(data, at)
