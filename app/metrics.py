@@ -54,12 +54,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests = Count("curvecast_http_requests_total", "GraphQL requests over HTTP by outcome.", "outcome")
+        self.seconds = Histogram("curvecast_http_seconds", "Time to answer a GraphQL request over HTTP.")
         self.operations = Count("curvecast_ws_operations_total", "Operations over WebSocket by outcome.", "outcome")
         self.payloads = Count("curvecast_ws_payloads_total", "Messages of type next by kind of operation.", "kind")
         self.closes = Count("curvecast_ws_closes_total", "Sockets that the server closed, by code.", "code")
 
     def lines(self) -> Iterator[str]:
-        for each in (self.requests, self.operations, self.payloads, self.closes):
+        for each in (self.requests, self.seconds, self.operations, self.payloads, self.closes):
             yield from each.lines()
 
 

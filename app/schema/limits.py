@@ -19,7 +19,7 @@ MAX_NAME_PAIRS = 20_000
 """Bound on the sum, over field names, of the square of how often a document uses the name: validation compares the
 fields of one name pair by pair, at about 5 µs a pair."""
 INTROSPECTION_DEPTH = 20
-"""What introspection may nest instead of `max_depth`: the query of GraphiQL needs 16."""
+"""What introspection may nest instead of `max_depth`: the full introspection query needs 15."""
 
 
 class _Shape(NamedTuple):

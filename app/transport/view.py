@@ -1,6 +1,7 @@
 """POST and GET on /graphql, by the GraphQL-over-HTTP specification."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -44,7 +45,9 @@ class View:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application, so that every method comes here and none is answered on the way."""
+        started = time.perf_counter()
         response = await self.respond(Request(scope, receive))
+        self._metrics.seconds.add(time.perf_counter() - started)
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:

@@ -199,6 +199,6 @@ class Client:
 
 @asynccontextmanager
 async def client(host: str, **options: Any) -> AsyncIterator[Client]:
-    options = {"subprotocols": [SUBPROTOCOL], "compression": None} | options
+    options = {"subprotocols": [SUBPROTOCOL], "compression": None, "max_queue": None} | options
     async with connect(f"ws://{host}/graphql", **options) as socket:
         yield Client(socket)
