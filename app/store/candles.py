@@ -6,18 +6,36 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, FromClause, Select, case, cast, func, literal, or_, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Select,
+    SmallInteger,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.candles import DAY, Candle, Interval
 from app.domain.programs import Side, TradeProgram
-from app.store.keys import among
+from app.store.keys import among, key_table
 from app.store.measures import trade_quote, trade_spot, trade_volume_usd
 from app.store.rows import AnyRow, to_seconds, to_time
 from app.store.tables import candles_1d, candles_1h, candles_1m, tokens, trades, venues
 
 _STORED = {Interval.M1: candles_1m, Interval.H1: candles_1h, Interval.D1: candles_1d}
+_TIME = DateTime(timezone=True)
 _SECONDS_KEPT = DAY
 """Candles of less than a minute are promised for this long only."""
 _SUMS = ("volume", "buy_volume", "volume_usd", "buy_volume_usd", "trades", "buys", "usd_trades")
@@ -121,18 +139,36 @@ def _merged(asked: ChartRange, mints: Sequence[str]) -> Select[Any]:
 
 def _parts(asked: ChartRange, mints: Sequence[str]) -> Select[Any]:
     stored = asked.interval.stored
-    parts = _of_trades(asked) if stored is None else _of_stored(asked, _STORED[stored])
-    token_ids = select(tokens.c.id).where(among(tokens.c.mint, mints))
-    return parts.where(parts.selected_columns.token_id.in_(token_ids))
+    parts = _of_trades(asked) if stored is None else _of_stored(asked, _STORED[stored], stored)
+    return parts.where(among(tokens.c.mint, mints))
 
 
-def _of_stored(asked: ChartRange, table: FromClause) -> Select[Any]:
+def _of_stored(asked: ChartRange, table: FromClause, stored: Interval) -> Select[Any]:
+    kinds = key_table("kinds", {"kind": (SmallInteger(), [asked.program] if asked.program else list(TradeProgram))})
     start = _bucket(table.c.bucket, asked.interval).label("start")
     columns = [column for column in table.c if column.name not in ("kind", "bucket")]
-    query = select(start, *columns).where(table.c.bucket < to_time(_end(asked)))
-    if asked.program is not None:
-        query = query.where(table.c.kind == asked.program)
-    return query if _needs_older(asked) else query.where(table.c.bucket >= to_time(asked.start))
+    of_token = and_(table.c.token_id == tokens.c.id, table.c.kind == kinds.c.kind)
+    source = tokens.join(kinds, true())
+    oldest: ColumnElement[Any] = literal(to_time(asked.start), _TIME)
+    if _needs_older(asked):
+        looked_back = _look_back(asked, table, kinds, stored)
+        source, oldest = source.join(looked_back, true()), func.least(oldest, looked_back.c.bucket)
+    query = select(start, *columns).select_from(source.join(table, of_token))
+    return query.where(table.c.bucket >= oldest, table.c.bucket < to_time(_end(asked)))
+
+
+def _look_back(asked: ChartRange, table: FromClause, kinds: FromClause, stored: Interval) -> LateralFromClause:
+    """How old the stored candles may be that the wanted ones are made of: n of them hold at most n × parts rows."""
+    older, wanted = table.alias("older"), asked.countback or 1
+    newest = (
+        select(older.c.bucket)
+        .where(older.c.token_id == tokens.c.id, older.c.kind == kinds.c.kind)
+        .where(older.c.bucket < to_time(_end(asked) if asked.countback else asked.start))
+        .order_by(older.c.bucket.desc())
+        .limit(wanted * (asked.interval.seconds // stored.seconds))
+    )
+    rows = (newest.where(older.c.usd_trades > 0) if asked.need_usd else newest).correlate(tokens, kinds).subquery()
+    return select(func.min(rows.c.bucket).label("bucket")).select_from(rows).lateral("looked_back")
 
 
 def _of_trades(asked: ChartRange) -> Select[Any]:
