@@ -12,7 +12,7 @@ import msgspec
 from app.domain.events import Event
 from app.errors import DecodeError
 from indexer.decoders import meteora_dbc, pump_fun, pump_swap, raydium
-from indexer.decoders.anchor import Emission, read_steps
+from indexer.decoders.anchor import Emission, read_steps, truncated_programs
 from indexer.decoders.context import Context, PoolMints
 from indexer.layouts.borsh import Fields, LayoutError
 from indexer.layouts.idl import Idl
@@ -69,11 +69,11 @@ def decode(transaction: Transaction, pools: Mapping[str, PoolMints] | None = Non
     if transaction.failed:
         return _NOTHING
     steps = tuple(read_steps(transaction, KNOWN_PROGRAMS))
+    failures = [] if not transaction.is_partial else _cut_off(transaction)
     if not steps:
-        return _NOTHING
+        return Decoded((), tuple(failures)) if failures else _NOTHING
     context = Context(transaction, steps, _IDLS, pools)
     events: list[Event] = []
-    failures: list[DecodeError] = []
     for step, place in _places(steps):
         try:
             event = _decode_step(step, context, place)
@@ -115,6 +115,14 @@ def _decode_step(step: Emission | Instruction, context: Context, place: tuple[in
         raise DecodeError(f"{layout.name}: {error}") from None
     except KeyError as missing:
         raise DecodeError(f"{layout.name}: too short for {missing.args[0]}") from None
+
+
+def _cut_off(transaction: Transaction) -> list[DecodeError]:
+    """Where only a log tells and it is cut, events may be missing: the whole transaction would have to be fetched."""
+    return [
+        DecodeError("log truncated", program=program, signature=transaction.signature, slot=transaction.slot)
+        for program in sorted(truncated_programs(transaction.logs, frozenset(PROGRAMS)))
+    ]
 
 
 def _placed(cause: str, step: Emission | Instruction, transaction: Transaction) -> DecodeError:

@@ -89,6 +89,13 @@ def read_log_events(logs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             stack.pop()
 
 
+def truncated_programs(logs: Sequence[str], programs: frozenset[str]) -> frozenset[str]:
+    """Of these programs, those that ran in a log that is cut: what they emitted behind the cut is lost here."""
+    if _TRUNCATED not in logs:
+        return frozenset()
+    return frozenset(found[1] for line in logs if (found := _INVOKE.match(line)) and found[1] in programs)
+
+
 def _base64(text: str) -> bytes | None:
     """The first field of a data line; None when it is not base64, as of a program that prints something alike."""
     try:

@@ -172,6 +172,11 @@ def quote_name(mint: str) -> str:
     return WSOL if mint == NATIVE_SOL else mint
 
 
+def someone(address: str | None) -> str | None:
+    """An address that is set: all ones stands for nobody."""
+    return None if address == NATIVE_SOL else address
+
+
 def unsigned(value: int) -> int:
     """A derived amount that must be a u64 to be believed; DecodeError otherwise."""
     if not 0 <= value <= MAX_U64:

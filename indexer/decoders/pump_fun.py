@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 from app.domain.events import Completion, Event, Launch, Migration, Trade
 from app.domain.programs import PUMP_FUN, WSOL, Protocol, Side, TradeProgram
 from indexer.decoders.anchor import Emission
-from indexer.decoders.context import Context, named_account, printable, quote_name
+from indexer.decoders.context import Context, named_account, printable, quote_name, someone
 from indexer.layouts.borsh import Fields
 from indexer.layouts.pump import PUMP
 
@@ -48,7 +48,7 @@ def decode_event(
 
 def _trade(fields: Fields, emission: Emission, context: Context, place: tuple[int, int]) -> Trade:
     quote_mint = quote_name(fields.get("quote_mint", WSOL))
-    of = "quote" if "virtual_quote_reserves" in fields else "sol"
+    of = "quote" if "quote_mint" in fields else "sol"
     return Trade(
         **context.head(_protocol(fields, "mayhem_mode"), *place, fields),
         mint=fields["mint"],
@@ -67,7 +67,7 @@ def _trade(fields: Fields, emission: Emission, context: Context, place: tuple[in
         virtual_quote_reserves=fields[f"virtual_{of}_reserves"],
         real_base_reserves=fields.get("real_token_reserves"),
         real_quote_reserves=fields.get(f"real_{of}_reserves"),
-        creator=fields.get("creator"),
+        creator=someone(fields.get("creator")),
         compute_units=context.transaction.compute_units,
         priority_fee=context.priority_fee,
     )

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from app.domain.events import Event, PoolCreation, Trade
 from app.domain.programs import PUMP_SWAP, QUOTE_DECIMALS, Protocol, Side, TradeProgram
 from indexer.decoders.anchor import Emission
-from indexer.decoders.context import Context, quote_name, unsigned
+from indexer.decoders.context import Context, quote_name, someone, unsigned
 from indexer.layouts.borsh import Fields
 from indexer.layouts.pump_amm import PUMP_AMM
 
@@ -130,7 +130,7 @@ def _trade(swap: _Swap, fields: Fields, emission: Emission, context: Context, pl
         virtual_quote_reserves=quote[3],
         real_base_reserves=base[4],
         real_quote_reserves=quote[4],
-        creator=fields.get("coin_creator"),
+        creator=someone(fields.get("coin_creator")),
         base_supply=None if inverted else fields.get("base_supply"),
         compute_units=context.transaction.compute_units,
         priority_fee=context.priority_fee,
@@ -156,7 +156,7 @@ def _pool(fields: Fields, context: Context, place: tuple[int, int]) -> PoolCreat
         base_decimals=base[1],
         quote_decimals=quote[1],
         creator=fields["creator"],
-        coin_creator=fields.get("coin_creator"),
+        coin_creator=someone(fields.get("coin_creator")),
         base_reserves=base[2],
         quote_reserves=quote[2],
         is_inverted=inverted,

@@ -42,6 +42,7 @@ from app.domain.programs import (
     Side,
     TradeProgram,
 )
+from indexer import base58
 from indexer.decoders import decode
 from indexer.decoders.context import PoolMints
 from indexer.decoders.pump_fun import curve_address
@@ -144,7 +145,14 @@ def test_point_3_self_cpi_has_what_a_truncated_log_lost() -> None:
 def test_point_3_nothing_is_read_behind_the_cut_of_a_log() -> None:
     logs = (f"Program {PUMP_FUN} invoke [1]", data_line(pump_trade()), "Log truncated", data_line(pump_trade(fee=2)))
 
-    assert len(decode(from_logs(*logs)).events) == 1
+    decoded = decode(from_logs(*logs))
+
+    assert len(decoded.events) == 1
+    assert [(f.cause, f.program) for f in decoded.failures] == [("log truncated", PUMP_FUN)]
+
+
+def test_point_3_a_cut_log_of_other_programs_is_no_failure() -> None:
+    assert decode(from_logs(f"Program {ROUTER} invoke [1]", "Log truncated")).failures == ()
 
 
 def test_point_3_a_data_line_counts_only_for_the_program_on_top_of_the_stack() -> None:
@@ -199,6 +207,13 @@ def test_point_4_a_quote_of_unknown_decimals_is_a_failure_until_the_balances_tel
 
     assert causes(from_logs(*pump_log(payload))) == ["mint decimals unknown"]
     assert one_trade(transaction(*pump_buy(payload), post_balances=(balance(key(50), 1, 8),))).quote_decimals == 8
+
+
+def test_point_4_a_usdc_trade_cut_before_its_amount_is_no_trade() -> None:
+    whole = pump_trade(sol_amount=0, quote_mint=USDC)
+    cut = whole[: whole.index(base58.address_bytes(USDC)) + 32]
+
+    assert causes(transaction(*pump_buy(cut))) == ["TradeEvent: too short for quote_amount"]
 
 
 # Point 5: layouts grow at the end, lengths vary inside.
@@ -547,6 +562,10 @@ def test_a_pump_trade_adds_all_fees_and_takes_the_curve_from_its_instruction() -
     assert (trade.venue, trade.creator, trade.trader) == (CURVE, CREATOR, TRADER)
     assert (trade.compute_units, trade.priority_fee) == (66_344, 100_000)
     assert (trade.signature, trade.slot, trade.transaction_index) == (SIGNATURE, 450_000_000, 7)
+
+
+def test_a_creator_of_all_ones_is_nobody() -> None:
+    assert one_trade(transaction(*pump_buy(pump_trade(creator=key(0))))).creator is None
 
 
 def test_reserves_of_a_pumpswap_trade_are_those_after_it() -> None:
