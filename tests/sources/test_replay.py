@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -190,6 +191,25 @@ def test_a_line_longer_than_a_piece_is_named_and_skipped(tmp_path: Path, monkeyp
     pieces = list(read_pieces(tmp_path / "a.ndjson"))
 
     assert [(p.line, p.why) for p in pieces] == [(1, None), (2, "a line of more than 1 MiB"), (3, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.ndjson", bytes), ("a.ndjson.gz", gzip.compress), ("a.ndjson.zst", zstandard.ZstdCompressor().compress)],
+)
+def test_a_large_file_is_never_held_whole(tmp_path: Path, name: str, pack: Any) -> None:
+    lines = recording(1) * 10_000
+    (tmp_path / name).write_bytes(pack(lines))
+    size = len(lines)
+    del lines
+
+    tracemalloc.start()
+    count = sum(piece.why is None for piece in read_pieces(tmp_path / name))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert count == 10_000
+    assert peak < size / 2
 
 
 U64 = st.integers(0, (1 << 64) - 1)
