@@ -8,6 +8,7 @@ the ratio to COPY into an unlogged table without index, in the same run on the s
 
 import argparse
 import asyncio
+import gc
 import json
 import platform
 import subprocess
@@ -153,6 +154,7 @@ def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
 async def measure(server: EmbeddedPostgres, trades: int, rate: int) -> dict[str, Any]:
     transactions = await simulated(trades, seed=1)
     entries = decoded(transactions)
+    gc.freeze()  # what is prepared here is no part of an indexer's memory
     results: dict[str, Any] = {"transactions": len(transactions), "trades": count_trades(entries)}
     for name in ("back_to_back", "at_rate", "with_decoding"):
         connection = await asyncpg.connect(server.url)

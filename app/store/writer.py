@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.settings import Settings
 from app.store.engine import is_lost, persist
+from app.store.writer_accounts import AccountBook
 from app.store.writer_batch import Stored, Work, store
 from app.store.writer_feed import FeedState, load_feed, store_feed
 from app.store.writer_partitions import Partitions
@@ -36,6 +37,7 @@ class Writer:
         self._session: AsyncConnection | None = None
         self._connection: asyncpg.Connection | None = None
         self._world = World()
+        self._accounts = AccountBook()
         self._rates = RateBook(settings)
         self._partitions = Partitions()
         self._feed: FeedState | None = None
@@ -69,7 +71,7 @@ class Writer:
         try:
             await self._partitions.ensure(connection, {event.block_time for event in work.events})
             async with connection.transaction():
-                stored, feed = await store(connection, self._world, self._rates, self.feed, work)
+                stored, feed = await store(connection, self._world, self._accounts, self._rates, self.feed, work)
         except BaseException as error:
             if isinstance(error, Exception) and not is_lost(error):
                 await self._reload(connection)
@@ -98,6 +100,7 @@ class Writer:
         """Forgets everything and reads it again: after another writer, or a transaction that was rolled back."""
         await self._partitions.load(connection)
         await self._world.forget(connection)
+        self._accounts.forget()
         await self._rates.load(connection)
         self._feed = await load_feed(connection, self._source, self._is_simulated)
         await store_feed(connection, self._feed)

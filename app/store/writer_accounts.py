@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -13,6 +14,7 @@ from app.store.writer_world import World
 
 AUTHORITIES = frozenset({METEORA_DBC_AUTHORITY})
 """Program accounts that own the vaults of all venues of a program."""
+_ACCOUNTS_KEPT = 200_000
 _AccountKey = tuple[int, str]
 _Owner = tuple[int, int]
 
@@ -35,7 +37,53 @@ class Balance:
     held: TokenBalance
 
 
-async def store_balances(connection: asyncpg.Connection, world: World, balances: Iterable[Balance]) -> None:
+class AccountBook:
+    """Token accounts in memory. Of an owner in `_owned` all accounts of the token are here; being the only writer, what
+    is here is what is stored."""
+
+    def __init__(self) -> None:
+        self._rows: dict[_AccountKey, AccountRow] = {}
+        self._owned: dict[_Owner, set[_AccountKey]] = {}
+
+    def forget(self) -> None:
+        self._rows.clear()
+        self._owned.clear()
+
+    async def load(
+        self, connection: asyncpg.Connection, accounts: Iterable[_AccountKey], owners: Iterable[_Owner]
+    ) -> None:
+        """Makes sure that these accounts, and all accounts of these owners, are here."""
+        if len(self._rows) > _ACCOUNTS_KEPT:
+            self.forget()
+        unknown = [account for account in accounts if account not in self._rows]
+        incomplete = [owner for owner in owners if owner not in self._owned]
+        if not unknown and not incomplete:
+            return
+        array = await connection.fetchval(_LOAD, *_columns(unknown), *_columns(incomplete))
+        self._owned.update({owner: set() for owner in incomplete})
+        for row in ACCOUNTS.decode(array):
+            self.put(row)
+
+    def get(self, account: _AccountKey) -> AccountRow | None:
+        return self._rows.get(account)
+
+    def put(self, row: AccountRow) -> None:
+        account = (row.token_id, row.account)
+        former = self._rows.get(account)
+        if former is not None and former.owner_id != row.owner_id:
+            self._owned.get((former.token_id, former.owner_id), set()).discard(account)
+        self._rows[account] = row
+        if (owned := self._owned.get((row.token_id, row.owner_id))) is not None:
+            owned.add(account)
+
+    def of(self, owner: _Owner) -> list[AccountRow]:
+        """All accounts of a loaded owner."""
+        return [self._rows[account] for account in self._owned[owner]]
+
+
+async def store_balances(
+    connection: asyncpg.Connection, world: World, book: AccountBook, balances: Iterable[Balance]
+) -> None:
     """Keeps the newest balance of each account and brings `holders` of the touched tokens up to date.
 
     The wallets of all owners must have been learnt. Balances of tokens that the world does not know are left out.
@@ -45,14 +93,14 @@ async def store_balances(connection: asyncpg.Connection, world: World, balances:
     if not given and not vaults:
         return
     owners = {(row.token_id, row.owner_id) for row in given.values()} | vaults
-    stored = await _load(connection, list(given), owners)
-    moved = {(row.token_id, row.owner_id) for row in stored.values()} - owners
-    if moved:  # an account changed hands: the former owner's other accounts count too
-        owners |= moved
-        stored = await _load(connection, list(given), owners)
-    before = _holders(stored.values())
-    changed = _change(stored, given, vaults)
-    _count(world, _holders(stored.values()), before)
+    await book.load(connection, given, owners)
+    stored = (book.get(account) for account in given)
+    former = {(row.token_id, row.owner_id) for row in stored if row is not None}
+    await book.load(connection, (), former)  # an account may change hands: the former owner's others count too
+    owners |= former
+    before = _holders(book, owners)
+    changed = _change(book, given, vaults)
+    _count(world, _holders(book, owners), before)
     if changed:
         await connection.execute(ACCOUNTS.upsert, ACCOUNTS.encode(changed))
 
@@ -90,36 +138,28 @@ async def _new_vaults(connection: asyncpg.Connection, world: World) -> set[_Owne
     return {(venue.token_id, ids[venue.address]) for venue in world.new_venues if venue.address in ids}
 
 
-async def _load(
-    connection: asyncpg.Connection, accounts: list[_AccountKey], owners: set[_Owner]
-) -> dict[_AccountKey, AccountRow]:
-    array = await connection.fetchval(
-        _LOAD,
-        [token_id for token_id, _ in accounts],
-        [account for _, account in accounts],
-        [token_id for token_id, _ in owners],
-        [owner_id for _, owner_id in owners],
-    )
-    return {(row.token_id, row.account): row for row in ACCOUNTS.decode(array)}
+def _columns(keys: list[tuple[int, Any]]) -> tuple[list[int], list[Any]]:
+    return [token_id for token_id, _ in keys], [other for _, other in keys]
 
 
-def _change(
-    stored: dict[_AccountKey, AccountRow], given: dict[_AccountKey, AccountRow], vaults: set[_Owner]
-) -> list[AccountRow]:
-    """Takes what is newer into `stored`; returns the rows that changed."""
+def _change(book: AccountBook, given: dict[_AccountKey, AccountRow], vaults: set[_Owner]) -> list[AccountRow]:
+    """Takes what is newer into the book; returns the rows that changed."""
     changed: dict[_AccountKey, AccountRow] = {}
     for account, row in given.items():
-        if account not in stored or row.as_of > stored[account].as_of:
-            stored[account] = changed[account] = row
-    for account, row in stored.items():
-        if not row.is_vault and (row.token_id, row.owner_id) in vaults:
-            row.is_vault = True
+        stored = book.get(account)
+        if stored is None or row.as_of > stored.as_of:
+            book.put(row)
             changed[account] = row
+    for owner in vaults:
+        for row in book.of(owner):
+            if not row.is_vault:
+                row.is_vault = True
+                changed[row.token_id, row.account] = row
     return [changed[account] for account in sorted(changed)]
 
 
-def _holders(rows: Iterable[AccountRow]) -> set[_Owner]:
-    return {(row.token_id, row.owner_id) for row in rows if row.amount > 0 and not row.is_vault}
+def _holders(book: AccountBook, owners: set[_Owner]) -> set[_Owner]:
+    return {owner for owner in owners if any(row.amount > 0 and not row.is_vault for row in book.of(owner))}
 
 
 def _count(world: World, after: set[_Owner], before: set[_Owner]) -> None:

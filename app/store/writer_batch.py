@@ -1,9 +1,10 @@
 """One batch in one transaction: what arrives is judged new or known, numbered, stored, and told as a `Batch`."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -12,16 +13,18 @@ from app.domain.money import multiply
 from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
 from app.store.checkpoints import Checkpoint, store_checkpoint
 from app.store.dead_letters import DeadLetter, keep_dead_letters
-from app.store.writer_accounts import Balance, store_balances
-from app.store.writer_candles import store_candles
+from app.store.writer_accounts import AccountBook, Balance, store_balances
+from app.store.writer_candles import Minutes, fold_minutes, store_candles
 from app.store.writer_feed import FeedState, store_feed
 from app.store.writer_rates import RateBook, newest, store_rates
-from app.store.writer_records import graduation_record, spot_after, token_record, trade_record
-from app.store.writer_rows import GRADUATIONS, TOKENS, TRADERS, VENUES, ChainKey, GraduationRow, TokenRow, TraderRow
+from app.store.writer_records import graduation_record, token_record, trade_record
+from app.store.writer_rows import GRADUATIONS, TOKENS, TRADERS, VENUES, ChainKey, GraduationRow, TraderRow
 from app.store.writer_states import TokenState, apply, chain_key, market_cap_at_graduation, note_extremes, settle
 from app.store.writer_trades import NewTrade, copy_trades, signature_bytes, stored_among
 from app.store.writer_world import World
 
+Answer = TypeVar("Answer")
+Computed = TypeVar("Computed")
 Arrived: TypeAlias = tuple[Event, ChainKey]
 _Met: TypeAlias = tuple[Event, ChainKey, TokenState]
 _FIRST_TRADES = f"""
@@ -62,7 +65,7 @@ class Stored:
 
 
 async def store(
-    connection: asyncpg.Connection, world: World, rates: RateBook, feed: FeedState, work: Work
+    connection: asyncpg.Connection, world: World, accounts: AccountBook, rates: RateBook, feed: FeedState, work: Work
 ) -> tuple[Stored, FeedState]:
     """Stores everything inside the caller's transaction; returns it with the feed's new state."""
     fresh_rates = rates.learn(work.rates)
@@ -72,7 +75,7 @@ async def store(
     await world.learn_wallets(connection, _wallets(events, work.balances))
     one = _OneBatch(connection, world, rates, feed.sequence)
     await one.store_events(events)
-    await store_balances(connection, world, work.balances)
+    await store_balances(connection, world, accounts, work.balances)
     batch_tokens = await one.store_states()
     state = feed.after(one.sequence, [event for event, _ in events], work.finalized_slot)
     await store_feed(connection, state)
@@ -114,15 +117,10 @@ class _OneBatch:
         met = [(event, key, self._world.meet(event, key)) for event, key in events]
         trades = {key: self._new_trade(event, key, state) for event, key, state in met if isinstance(event, Trade)}
         new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
-        new = await self._copy(new, trades)
-        for event, key, state in new:
-            apply(state, event, key)
+        new, minutes = await self._copy(new, trades)
         taken = [(trades[key], state) for _, key, state in new if key in trades]
-        firsts = await self._first_trades([trade for trade, _ in taken])
-        for trade, state in taken:
-            self._record(trade, state.row, trade.key[2] in firsts)
-        token_ids = [trade.token_id for trade, _ in taken]
-        await store_candles(self._connection, zip(token_ids, self.records, strict=True))
+        firsts, _ = await beside(self._first_trades([trade for trade, _ in taken]), lambda: _apply_all(new))
+        await beside(store_candles(self._connection, minutes), lambda: self._record_all(taken, firsts))
         self.taken = len(new)
 
     async def store_states(self) -> tuple[TokenRecord, ...]:
@@ -132,37 +130,43 @@ class _OneBatch:
             settle(state)
             for graduation in state.graduations.values():
                 self._price_graduation(graduation, state)
+        records: tuple[TokenRecord, ...] = ()
         if states:
             await self._connection.execute(TOKENS.upsert, TOKENS.encode([state.row for state in states]))
             venues = [venue for state in states for venue in state.venues.values()]
-            await self._connection.execute(VENUES.upsert, VENUES.encode(venues))
+            store_venues = self._connection.execute(VENUES.upsert, VENUES.encode(venues))
+            _, records = await beside(store_venues, lambda: tuple(token_record(state) for state in states))
         if graduations := [row for state in states for row in state.graduations.values()]:
             await self._connection.execute(GRADUATIONS.upsert, GRADUATIONS.encode(graduations))
-        return tuple(token_record(state) for state in states)
+        return records
 
     def graduation_records(self) -> list[GraduationRecord]:
         return [graduation_record(*each) for each in self._graduations]
 
-    async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> list[_Met]:
-        """Stores the trades and returns the events without those that were stored already.
+    async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> tuple[list[_Met], Minutes]:
+        """Stores the trades; returns the events without those that were stored already, and the trades' candles.
 
         Duplicates are rare on a live chain, so that looking for them first would cost every batch a join.
         """
         self._number(new, trades)
-        if not trades:
-            return new
+        given = list(trades.values())
+        if not given:
+            return new, {}
         try:
             async with self._connection.transaction():
-                await copy_trades(self._connection, list(trades.values()), self._indexed_at)
-            return new
+                _, minutes = await beside(self._copy_in(given), lambda: fold_minutes(given))
+            return new, minutes
         except asyncpg.UniqueViolationError:
-            known = await stored_among(self._connection, list(trades.values()))
+            known = await stored_among(self._connection, given)
         new = [(event, key, state) for event, key, state in new if key not in trades or key[2] not in known]
         self._number(new, trades)
-        rest = [trade for trade in trades.values() if trade.key[2] not in known]
+        rest = [trade for trade in given if trade.key[2] not in known]
         if rest:
-            await copy_trades(self._connection, rest, self._indexed_at)
-        return new
+            await self._copy_in(rest)
+        return new, fold_minutes(rest)
+
+    async def _copy_in(self, trades: list[NewTrade]) -> None:
+        await copy_trades(self._connection, trades, self._indexed_at)
 
     def _number(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> None:
         """Gives sequences in order of arrival, dense over all kinds but pool creations, which no stream delivers."""
@@ -250,11 +254,28 @@ class _OneBatch:
         changed = await self._connection.fetch(_FIRST_TRADES, TRADERS.encode(rows))
         return {row["first_identity"] for row in changed}
 
-    def _record(self, trade: NewTrade, row: TokenRow, is_first: bool) -> None:
-        spot = spot_after(trade.event)
-        if spot is not None and trade.quote_usd is not None:
-            note_extremes(row, multiply(spot, trade.quote_usd), trade.key[0])
-        self.records.append(trade_record(trade, row, spot, is_first, self._indexed_at))
+    def _record_all(self, taken: list[tuple[NewTrade, TokenState]], firsts: set[bytes]) -> None:
+        for trade, state in taken:
+            if trade.spot is not None and trade.quote_usd is not None:
+                note_extremes(state.row, multiply(trade.spot, trade.quote_usd), trade.key[0])
+            self.records.append(trade_record(trade, state.row, trade.key[2] in firsts, self._indexed_at))
+
+
+async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Computed]) -> tuple[Answer, Computed]:
+    """Sends a query, computes while the database works on it, and waits for the answer."""
+    task = asyncio.ensure_future(query)
+    await asyncio.sleep(0)  # lets the task send
+    try:
+        computed = compute()
+    except BaseException:
+        await asyncio.wait([task])
+        raise
+    return await task, computed
+
+
+def _apply_all(events: list[_Met]) -> None:
+    for event, key, state in events:
+        apply(state, event, key)
 
 
 def _distinct(events: Sequence[Event]) -> list[Arrived]:

@@ -5,6 +5,7 @@ their trade, so that the order of arrival does not matter.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from decimal import Decimal
 
 import asyncpg
@@ -12,11 +13,11 @@ import asyncpg
 from app.domain.candles import DAY
 from app.domain.money import ZERO, add, multiply, usd_volume, whole
 from app.domain.programs import Side
-from app.domain.records import TradeRecord
 from app.store.writer_rows import CANDLES, CandleRow
+from app.store.writer_trades import NewTrade
 
 MINUTE, HOUR = 60, 3_600
-_Minutes = dict[tuple[int, int, int], CandleRow]
+Minutes = dict[tuple[int, int, int], CandleRow]
 _OPEN, _CLOSE = ("open_time", "open_position", "open_identity"), ("close_time", "close_position", "close_identity")
 
 
@@ -48,9 +49,8 @@ def _key(row: str, columns: tuple[str, ...]) -> str:
 _MERGES = {width: _merge(width) for width in CANDLES}
 
 
-async def store_candles(connection: asyncpg.Connection, trades: Iterable[tuple[int, TradeRecord]]) -> None:
-    """Merges new trades, given with their token's id, into the 1m, 1h and 1d candles."""
-    minutes = fold_minutes(trades)
+async def store_candles(connection: asyncpg.Connection, minutes: Minutes) -> None:
+    """Merges one-minute candles of new trades into the 1m candles, and what follows from them into 1h and 1d."""
     if not minutes:
         return
     hours = _coarser(minutes, HOUR)
@@ -59,21 +59,22 @@ async def store_candles(connection: asyncpg.Connection, trades: Iterable[tuple[i
         await connection.execute(_MERGES[width], CANDLES[width].encode(ordered))
 
 
-def fold_minutes(trades: Iterable[tuple[int, TradeRecord]]) -> _Minutes:
+def fold_minutes(trades: Iterable[NewTrade]) -> Minutes:
     """One-minute candles of the trades that have a spot price, by (token, kind, bucket)."""
-    minutes: _Minutes = {}
-    for token_id, trade in trades:
-        if trade.spot_price is None:
+    minutes: Minutes = {}
+    for trade in trades:
+        if trade.spot is None:
             continue
-        key = (token_id, int(trade.venue_kind), trade.block_time - trade.block_time % MINUTE)
-        single = _of_one(key, trade, trade.spot_price)
+        time = trade.key[0]
+        key = (trade.token_id, int(trade.event.venue_kind), time - time % MINUTE)
+        single = _of_one(key, trade, trade.spot)
         known = minutes.get(key)
         minutes[key] = single if known is None else _join(known, single)
     return minutes
 
 
-def _coarser(finer: _Minutes, width: int) -> _Minutes:
-    rows: _Minutes = {}
+def _coarser(finer: Minutes, width: int) -> Minutes:
+    rows: Minutes = {}
     for (token_id, kind, bucket), candle in finer.items():
         key = (token_id, kind, bucket - bucket % width)
         known = rows.get(key)
@@ -81,12 +82,14 @@ def _coarser(finer: _Minutes, width: int) -> _Minutes:
     return rows
 
 
-def _of_one(key: tuple[int, int, int], trade: TradeRecord, spot: Decimal) -> CandleRow:
-    volume = whole(trade.quote_amount, trade.quote_decimals)
+def _of_one(key: tuple[int, int, int], trade: NewTrade, spot: Decimal) -> CandleRow:
+    event = trade.event
+    time, position, identity = trade.key
+    volume = whole(event.quote_amount, event.quote_decimals)
     rate = trade.quote_usd
     usd = None if rate is None else multiply(spot, rate)
     volume_usd = ZERO if rate is None else usd_volume(volume, rate)
-    is_buy = trade.side is Side.BUY
+    is_buy = event.side is Side.BUY
     return CandleRow(
         token_id=key[0],
         kind=key[1],
@@ -95,12 +98,12 @@ def _of_one(key: tuple[int, int, int], trade: TradeRecord, spot: Decimal) -> Can
         high=spot,
         low=spot,
         close=spot,
-        open_time=trade.block_time,
-        open_position=trade.position,
-        open_identity=trade.identity,
-        close_time=trade.block_time,
-        close_position=trade.position,
-        close_identity=trade.identity,
+        open_time=time,
+        open_position=position,
+        open_identity=identity,
+        close_time=time,
+        close_position=position,
+        close_identity=identity,
         volume=volume,
         buy_volume=volume if is_buy else ZERO,
         open_usd=usd,
@@ -116,8 +119,9 @@ def _of_one(key: tuple[int, int, int], trade: TradeRecord, spot: Decimal) -> Can
 
 
 def _copy(candle: CandleRow, bucket: int) -> CandleRow:
-    values = {name: getattr(candle, name) for name in CandleRow.__struct_fields__}
-    return CandleRow(**{**values, "bucket": bucket})
+    copied = copy(candle)
+    copied.bucket = bucket
+    return copied
 
 
 def _join(into: CandleRow, other: CandleRow) -> CandleRow:

@@ -1,10 +1,8 @@
 """From the writer's states to the records that go over the bus: equal to what reads give for the same rows."""
 
 from datetime import datetime
-from decimal import Decimal
 
-from app.domain.events import Trade, unpack_position
-from app.domain.money import spot_price
+from app.domain.events import unpack_position
 from app.domain.programs import Commitment, Protocol, Stage, TradeProgram
 from app.domain.records import ChainPoint, CurveState, GraduationRecord, PoolState, TokenRecord, TradeRecord
 from app.store.writer_rows import GraduationRow, TokenRow, VenueRow
@@ -12,20 +10,7 @@ from app.store.writer_states import TokenState
 from app.store.writer_trades import NewTrade
 
 
-def spot_after(event: Trade) -> Decimal | None:
-    """The venue's own price after a trade."""
-    return spot_price(
-        event.virtual_quote_reserves,
-        event.virtual_base_reserves,
-        event.sqrt_price,
-        event.quote_decimals,
-        event.base_decimals,
-    )
-
-
-def trade_record(
-    trade: NewTrade, row: TokenRow, spot: Decimal | None, is_first: bool, indexed_at: datetime
-) -> TradeRecord:
+def trade_record(trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: datetime) -> TradeRecord:
     """A trade just stored; supply and creator are the token's, as known now."""
     event = trade.event
     return TradeRecord(
@@ -56,7 +41,7 @@ def trade_record(
         real_base_reserves=event.real_base_reserves,
         real_quote_reserves=event.real_quote_reserves,
         sqrt_price=event.sqrt_price,
-        spot_price=spot,
+        spot_price=trade.spot,
         quote_usd=trade.quote_usd,
         compute_units=event.compute_units,
         priority_fee=event.priority_fee,

@@ -18,7 +18,7 @@ ChainKey = tuple[int, int, bytes]
 """(block time, position, identity): chain order."""
 
 
-class TokenRow(msgspec.Struct, kw_only=True):
+class TokenRow(msgspec.Struct, kw_only=True, gc=False):
     id: int
     mint: str
     decimals: int
@@ -61,7 +61,7 @@ class TokenRow(msgspec.Struct, kw_only=True):
     supply_key: bytes | None = None
 
 
-class VenueRow(msgspec.Struct, kw_only=True):
+class VenueRow(msgspec.Struct, kw_only=True, gc=False):
     id: int
     address: str
     token_id: int
@@ -95,7 +95,7 @@ class VenueRow(msgspec.Struct, kw_only=True):
         return self.sqrt_price is not None or self.virtual_base_reserves is not None
 
 
-class GraduationRow(msgspec.Struct, kw_only=True):
+class GraduationRow(msgspec.Struct, kw_only=True, gc=False):
     identity: bytes
     block_time: int
     position: int
@@ -112,7 +112,7 @@ class GraduationRow(msgspec.Struct, kw_only=True):
     market_cap_usd: Decimal | None = None
 
 
-class AccountRow(msgspec.Struct, kw_only=True):
+class AccountRow(msgspec.Struct, kw_only=True, gc=False):
     token_id: int
     account: str
     owner_id: int
@@ -127,7 +127,7 @@ class AccountRow(msgspec.Struct, kw_only=True):
         return (self.as_of_time, self.as_of_position, self.as_of_identity)
 
 
-class CandleRow(msgspec.Struct, kw_only=True):
+class CandleRow(msgspec.Struct, kw_only=True, gc=False):
     token_id: int
     kind: int
     bucket: int
@@ -154,7 +154,7 @@ class CandleRow(msgspec.Struct, kw_only=True):
     usd_trades: int
 
 
-class TraderRow(msgspec.Struct, kw_only=True):
+class TraderRow(msgspec.Struct, kw_only=True, gc=False):
     token_id: int
     trader_id: int
     first_time: int

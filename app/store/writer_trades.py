@@ -10,6 +10,7 @@ import asyncpg
 from solders.signature import Signature
 
 from app.domain.events import Trade
+from app.domain.money import spot_price
 from app.store.writer_rows import ChainKey
 
 COLUMNS = (
@@ -43,7 +44,7 @@ COLUMNS = (
 class NewTrade:
     """A trade on its way in, with what the writer found out about it."""
 
-    __slots__ = ("event", "key", "quote_usd", "sequence", "token_id", "trader_id", "venue_id")
+    __slots__ = ("event", "key", "quote_usd", "sequence", "spot", "token_id", "trader_id", "venue_id")
 
     def __init__(
         self, event: Trade, key: ChainKey, token_id: int, trader_id: int, venue_id: int, quote_usd: Decimal | None
@@ -54,6 +55,13 @@ class NewTrade:
         self.trader_id = trader_id
         self.venue_id = venue_id
         self.quote_usd = quote_usd
+        self.spot = spot_price(
+            event.virtual_quote_reserves,
+            event.virtual_base_reserves,
+            event.sqrt_price,
+            event.quote_decimals,
+            event.base_decimals,
+        )
         self.sequence = 0
 
 
