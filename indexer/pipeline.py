@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -23,12 +22,23 @@ from indexer.sources import Delivery
 from indexer.transaction import Transaction
 
 _LOG = logging.getLogger(__name__)
+_DECODED_BATCHES = 2
+"""Batches that may wait for the writer."""
 
 
 class _Arrival(NamedTuple):
     at: float
     """`time.time()`."""
     delivery: Delivery
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """A batch on its way from decoding to the writer."""
+
+    work: Work
+    entries: list[Entry] = field(default_factory=list)
+    rows: int = 0
 
 
 class Counters(msgspec.Struct):
@@ -67,21 +77,37 @@ class Pipeline:
     async def run(
         self, deliveries: AsyncIterator[Delivery], on_progress: Callable[[Counters], None] = lambda counters: None
     ) -> None:
-        """Stores deliveries until there are no more."""
-        queue: asyncio.Queue[_Arrival | None] = asyncio.Queue(self._settings.source_queue_size)
-        pump = asyncio.create_task(_pump(deliveries, queue))
+        """Stores deliveries until there are no more. The next batch is decoded while one is being stored."""
+        arrivals: asyncio.Queue[_Arrival | None] = asyncio.Queue(self._settings.source_queue_size)
+        batches: asyncio.Queue[_Decoded | None] = asyncio.Queue(_DECODED_BATCHES)
+        stages = [
+            asyncio.create_task(_pump(deliveries, arrivals)),
+            asyncio.create_task(self._decode(arrivals, batches)),
+        ]
+        try:
+            while (batch := await batches.get()) is not None:
+                await self._write(batch)
+                on_progress(self.counters)
+            for stage in stages:
+                await stage  # raises what the source raised
+        finally:
+            for stage in stages:
+                stage.cancel()
+            await asyncio.gather(*stages, return_exceptions=True)
+
+    async def _decode(
+        self, arrivals: "asyncio.Queue[_Arrival | None]", batches: "asyncio.Queue[_Decoded | None]"
+    ) -> None:
         try:
             is_open = True
             while is_open:
-                arrivals, is_open = await self._gather(queue)
-                if arrivals:
-                    await self._store(arrivals)
-                    on_progress(self.counters)
-            await pump  # raises what the source raised
-        finally:
-            pump.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await pump
+                gathered, is_open = await self._gather(arrivals)
+                for batch in self._read(gathered) if gathered else ():
+                    await batches.put(batch)
+            await batches.put(None)
+        except Exception:
+            await batches.put(None)  # as in `_pump`
+            raise
 
     async def _gather(self, queue: "asyncio.Queue[_Arrival | None]") -> tuple[list[_Arrival], bool]:
         """Deliveries that come within the time and size of a batch, and whether more may follow."""
@@ -101,22 +127,20 @@ class Pipeline:
                 return arrivals, True
         return arrivals, False
 
-    async def _store(self, arrivals: Sequence[_Arrival]) -> None:
-        """Decodes and stores deliveries in as many batches as their rows need; the last one moves the checkpoint."""
-        work = Work(arrived_at=arrivals[0].at)
-        entries: list[Entry] = []
-        rows = 0
+    def _read(self, arrivals: Sequence[_Arrival]) -> Iterator[_Decoded]:
+        """Decodes deliveries into as many batches as their rows need; the last one moves the checkpoint."""
+        batch = _Decoded(Work(arrived_at=arrivals[0].at))
         for arrival in arrivals:
-            self._note(work, arrival.delivery)
+            self._note(batch.work, arrival.delivery)
             for transaction in arrival.delivery.transactions:
-                entry = self._read(transaction)
-                if rows and rows + entry.rows > self._settings.batch_max_rows:
-                    await self._write(entries, work)
-                    work, entries, rows = Work(arrived_at=arrival.at), [], 0
-                entries.append(entry)
-                rows += entry.rows
-        self._move_checkpoint(work, [arrival.delivery for arrival in arrivals])
-        await self._write(entries, work)
+                entry = self._read_one(transaction)
+                if batch.rows and batch.rows + entry.rows > self._settings.batch_max_rows:
+                    yield batch
+                    batch = _Decoded(Work(arrived_at=arrival.at))
+                batch.entries.append(entry)
+                batch.rows += entry.rows
+        self._move_checkpoint(batch.work, [arrival.delivery for arrival in arrivals])
+        yield batch
 
     def _note(self, work: Work, delivery: Delivery) -> None:
         work.rates.extend(delivery.rates)
@@ -124,7 +148,7 @@ class Pipeline:
         for piece in delivery.unreadable:
             _LOG.warning("unreadable input", extra={"where": piece.where, "why": piece.why})
 
-    def _read(self, transaction: Transaction) -> Entry:
+    def _read_one(self, transaction: Transaction) -> Entry:
         entry = read_entry(transaction, self._pools)
         self.has_new_pools |= self._pools.learn(entry.events)
         self.counters.transactions += 1
@@ -140,8 +164,8 @@ class Pipeline:
             slots = [transaction.slot for each in deliveries for transaction in each.transactions]
             work.checkpoint = Checkpoint(self._source, max(slots, default=0), state)
 
-    async def _write(self, entries: list[Entry], work: Work) -> None:
-        written = await write_entries(self._writer, entries, work)
+    async def _write(self, batch: _Decoded) -> None:
+        written = await write_entries(self._writer, batch.entries, batch.work)
         for each in written.stored:
             self.counters.stored += each.stored
             self.counters.duplicates += each.duplicates
