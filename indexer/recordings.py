@@ -24,7 +24,7 @@ _SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson", ""})
 _COMPRESSED: Final = frozenset({".gz", ".zst"})
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-_CHUNK: Final = 1 << 10
+_CHUNK: Final = 4 << 10
 """Compressed bytes taken at once: few, because repetitive data grows a thousandfold."""
 _SYSTEM_PROGRAM: Final = "11111111111111111111111111111111"
 _BROKEN: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
