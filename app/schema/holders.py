@@ -8,7 +8,7 @@ from app.domain.valuation import price_usd, total_supply
 from app.errors import NotIndexed
 from app.schema.arguments import check_limit
 from app.schema.context import Context
-from app.schema.loaders import HoldersKey
+from app.schema.keys import HoldersKey
 from app.schema.scalars import BigInt
 from app.schema.views import HolderView, WalletView
 from app.schema.wallets import Wallet

@@ -5,17 +5,17 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.domain.candles import Interval
 from app.domain.events import Rate
-from app.domain.programs import WSOL, Commitment, TradeProgram
+from app.domain.programs import WSOL, Commitment
 from app.domain.records import ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.schema.keys import CandleKey, ChartKey, HoldersKey, TradesKey
 from app.settings import Settings
-from app.store.candles import Chart, ChartRange, read_candle_traders, read_charts
+from app.store.candles import Chart, read_candle_traders, read_charts
 from app.store.feed import read_head
 from app.store.graduations import read_graduations_by_identity
 from app.store.holders import Holding, read_top_holders
@@ -29,47 +29,12 @@ from app.store.statistics import (
     read_window_stats,
 )
 from app.store.tokens import read_tokens, read_tokens_by_venue
-from app.store.trades import TradeQuery, read_token_trade_pages, read_trades_by_identity
+from app.store.trades import read_token_trade_pages, read_trades_by_identity
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 _NOWHERE = Head(point=ChainPoint(0, 0, Commitment.CONFIRMED), finalized=None, sequence=0, source="", is_simulated=False)
 """The head of an empty store."""
-
-
-class TradesKey:
-    """A page of one token's trades. Pages of other tokens with equal arguments are read together."""
-
-    __slots__ = ("arguments", "query", "token_id")
-
-    def __init__(self, token_id: int, arguments: str, query: TradeQuery) -> None:
-        self.token_id = token_id
-        self.arguments = arguments
-        self.query = query
-
-    def __hash__(self) -> int:
-        return hash((self.token_id, self.arguments))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TradesKey) and (self.token_id, self.arguments) == (other.token_id, other.arguments)
-
-
-class ChartKey(NamedTuple):
-    mint: str
-    range: ChartRange
-
-
-class HoldersKey(NamedTuple):
-    token_id: int
-    limit: int
-    exclude_vaults: bool
-
-
-class CandleKey(NamedTuple):
-    token_id: int
-    interval: Interval
-    program: TradeProgram | None
-    start: int
 
 
 class Loaders:

@@ -11,7 +11,8 @@ from app.domain.candles import Interval
 from app.domain.programs import TradeProgram
 from app.domain.records import GraduationRecord, PoolState, TokenRecord, TradeRecord
 from app.schema.arguments import check_address, check_count, check_page
-from app.schema.candles import CandleType, ChartArguments, chart_of
+from app.schema.candles import CandleType
+from app.schema.charts import ChartArguments, chart_of
 from app.schema.context import Context, Info
 from app.schema.directives import Cost
 from app.schema.enums import CandleFill, ChartUnit

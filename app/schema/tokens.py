@@ -11,8 +11,9 @@ from app.domain.programs import Stage, TradeProgram
 from app.domain.records import PoolState, TokenRecord, TradeRecord
 from app.domain.valuation import liquidity, market_cap
 from app.schema.arguments import check_page
-from app.schema.candles import CandleType, ChartArguments, chart_of
+from app.schema.candles import CandleType
 from app.schema.chain import ChainPoint, Price, price_of
+from app.schema.charts import ChartArguments, chart_of
 from app.schema.context import Context, Info
 from app.schema.directives import Cost
 from app.schema.enums import CandleFill, ChartUnit, StatsWindow

@@ -15,8 +15,8 @@ from app.schema.context import Context, Info
 from app.schema.enums import SortDirection, TradeOrderField
 from app.schema.filters import trade_clause
 from app.schema.inputs import TradeFilter, TradeOrder
+from app.schema.keys import TradesKey
 from app.schema.lazy import LazyToken
-from app.schema.loaders import TradesKey
 from app.schema.nodes import Node, global_id
 from app.schema.pagination import Page, part_of, to_page
 from app.schema.scalars import BigDecimal, BigInt, DateTime

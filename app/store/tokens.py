@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, FromClause, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.records import TokenRecord
@@ -68,11 +68,12 @@ async def read_token_page(
     keys: Sequence[SortKey],
     part: Slice,
     condition: ColumnElement[bool] | None,
+    source: FromClause = tokens,
 ) -> TokenPage:
-    """Tokens that `condition` selects, sorted by `keys`; the last key makes the order total."""
+    """Tokens of `source` that `condition` selects, sorted by `keys`; the last key makes the order total."""
     labels = [f"key_{place}" for place in range(len(keys))]
     selected = select(tokens.c.id, *(key.expression.label(label) for key, label in zip(keys, labels, strict=True)))
-    selected = selected.where(*between(keys, part))
+    selected = selected.select_from(source).where(*between(keys, part))
     if condition is not None:
         selected = selected.where(condition)
     found = await connection.execute(selected.order_by(*order_by(keys, part.from_end)).limit(part.limit))
