@@ -268,17 +268,17 @@ def _balances(meta: JsonMeta, keys: tuple[str, ...]) -> tuple[TokenBalance, ...]
     after = meta.postTokenBalances or []
     there = {balance.accountIndex for balance in after}
     gone = [balance for balance in meta.preTokenBalances or () if balance.accountIndex not in there]
-    return tuple(
-        [_balance(balance, keys, _amount(balance.uiTokenAmount.amount)) for balance in after]
-        + [_balance(balance, keys, 0) for balance in gone]
-    )
-
-
-def _balance(source: JsonBalance, keys: tuple[str, ...], amount: int) -> TokenBalance:
-    if source.accountIndex >= len(keys):
-        raise Unfit(f"a token balance is beyond the {len(keys)} accounts")
-    decimals = source.uiTokenAmount.decimals
-    return TokenBalance(keys[source.accountIndex], source.mint, source.owner or "", amount, decimals)
+    try:
+        held = [
+            TokenBalance(
+                keys[b.accountIndex], b.mint, b.owner or "", _amount(b.uiTokenAmount.amount), b.uiTokenAmount.decimals
+            )
+            for b in after
+        ]
+        held += [TokenBalance(keys[b.accountIndex], b.mint, b.owner or "", 0, b.uiTokenAmount.decimals) for b in gone]
+    except IndexError:
+        raise Unfit(f"a token balance is beyond the {len(keys)} accounts") from None
+    return tuple(held)
 
 
 def _amount(text: str) -> int:

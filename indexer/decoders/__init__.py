@@ -68,7 +68,7 @@ def decode(transaction: Transaction, pools: Mapping[str, PoolMints] | None = Non
     """
     if transaction.failed:
         return _NOTHING
-    steps = tuple(read_steps(transaction, KNOWN_PROGRAMS))
+    steps = read_steps(transaction, KNOWN_PROGRAMS)
     failures = [] if not transaction.is_partial else _cut_off(transaction)
     if not steps:
         return Decoded((), tuple(failures)) if failures else _NOTHING
@@ -85,7 +85,7 @@ def decode(transaction: Transaction, pools: Mapping[str, PoolMints] | None = Non
     return Decoded(tuple(events), tuple(failures))
 
 
-def _places(steps: tuple[Emission | Instruction, ...]) -> Iterator[tuple[Emission | Instruction, tuple[int, int]]]:
+def _places(steps: list[Emission | Instruction]) -> Iterator[tuple[Emission | Instruction, tuple[int, int]]]:
     """Each event with its ordinal among its program's and its index among all."""
     ordinals: dict[str, int] = {}
     index = 0

@@ -37,17 +37,19 @@ class Emission(msgspec.Struct, frozen=True, gc=False):
         return self.payload[:DISCRIMINATOR_BYTES]
 
 
-def read_steps(transaction: Transaction, programs: frozenset[str]) -> Iterator[Emission | Instruction]:
+def read_steps(transaction: Transaction, programs: frozenset[str]) -> list[Emission | Instruction]:
     """Events of these programs in execution order, with the instructions between them where the transaction has any."""
     if transaction.events:
-        yield from (Emission(program, strip_frame(data), None) for program, data in transaction.events)
-    elif transaction.is_partial:
-        yield from (i for i in transaction.instructions if i.program in programs)
-        for program, payload in read_log_events(transaction.logs):
-            if program in programs:
-                yield Emission(program, payload, None)
-    else:
-        yield from _from_instructions(transaction.instructions, programs)
+        return [
+            Emission(program, strip_frame(data), None) for program, data in transaction.events if program in programs
+        ]
+    if not transaction.is_partial:
+        return _from_instructions(transaction.instructions, programs)
+    logged = read_log_events(transaction.logs)
+    return [
+        *(i for i in transaction.instructions if i.program in programs),
+        *(Emission(program, payload, None) for program, payload in logged if program in programs),
+    ]
 
 
 def strip_frame(data: bytes) -> bytes:
@@ -55,19 +57,19 @@ def strip_frame(data: bytes) -> bytes:
     return data[len(SELF_CPI) :] if data.startswith(SELF_CPI) else data
 
 
-def _from_instructions(
-    instructions: Sequence[Instruction], programs: frozenset[str]
-) -> Iterator[Emission | Instruction]:
+def _from_instructions(instructions: Sequence[Instruction], programs: frozenset[str]) -> list[Emission | Instruction]:
     running: dict[str, Instruction] = {}
+    steps: list[Emission | Instruction] = []
     for instruction in instructions:
-        if instruction.program not in programs:
+        program = instruction.program
+        if program not in programs:
             continue
         if instruction.data.startswith(SELF_CPI):
-            payload = instruction.data[len(SELF_CPI) :]
-            yield Emission(instruction.program, payload, running.get(instruction.program))
+            steps.append(Emission(program, instruction.data[len(SELF_CPI) :], running.get(program)))
         else:
-            running[instruction.program] = instruction
-            yield instruction
+            running[program] = instruction
+            steps.append(instruction)
+    return steps
 
 
 def read_log_events(logs: Sequence[str]) -> Iterator[tuple[str, bytes]]:
