@@ -2,6 +2,8 @@
 
 A file is one JSON document or one document a line, plain, gzip or zstd, told by its content. It is read piece by piece:
 memory holds one line (or one document), never the file.
+
+Reading and writing stand together because each is the other's test; that makes it long.
 """
 
 import gzip

@@ -2,6 +2,7 @@
 
 Values: integers and booleans as they are, keys as base58 text, u8 arrays as bytes, records as dicts, enums by name.
 Source of the encoding: the Borsh specification; Anchor adds only the 8-byte discriminator in front.
+It is long because each type of the encoding is a class of its own.
 """
 
 import struct
