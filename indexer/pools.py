@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.events import Event, PoolCreation
-from app.domain.programs import TradeProgram
+from app.domain.events import Event, Launch, PoolCreation, Trade
+from app.domain.programs import Protocol
 from app.store.tables import tokens, venues
 from indexer.decoders.context import PoolMints
 
@@ -14,7 +14,10 @@ _KEPT = 500_000
 
 
 class PoolBook(Mapping[str, PoolMints]):
-    """Mints by pool address, in the pool's own orientation; only pools whose creation was seen have a known one."""
+    """Mints by venue address, in the venue's own orientation, where that is known.
+
+    A Meteora curve's base is its token; of a pool, its creation or a trade with all its accounts tells.
+    """
 
     def __init__(self) -> None:
         self._pools: dict[str, PoolMints] = {}
@@ -33,23 +36,36 @@ class PoolBook(Mapping[str, PoolMints]):
         statement = (
             select(venues, tokens.c.mint, tokens.c.decimals)
             .join(tokens, tokens.c.id == venues.c.token_id)
-            .where(venues.c.kind == TradeProgram.AMM_POOL, venues.c.is_inverted.is_not(None))
+            .where(venues.c.is_inverted.is_not(None) | (venues.c.protocol == Protocol.METEORA_DBC))
             .order_by(venues.c.id.desc())
             .limit(_KEPT)
         )
         async with engine.connect() as connection:
             for row in await connection.execute(statement):
                 mints = (row.mint, row.quote_mint, row.decimals, row.quote_decimals)
-                self._pools[row.address] = _oriented(*mints, is_inverted=row.is_inverted)
+                self._pools[row.address] = _oriented(*mints, is_inverted=bool(row.is_inverted))
 
     def learn(self, events: Iterable[Event]) -> bool:
-        """Takes pool creations; says whether any pool was new."""
+        """Takes what events tell; says whether any venue was new."""
         known = len(self._pools)
         for event in events:
             if isinstance(event, PoolCreation):
-                mints = (event.mint, event.quote_mint, event.base_decimals, event.quote_decimals)
-                self._pools[event.pool] = _oriented(*mints, is_inverted=event.is_inverted)
+                self._learn(event.pool, event, is_inverted=event.is_inverted)
+            elif event.program is Protocol.METEORA_DBC and isinstance(event, Launch):
+                self._learn(event.bonding_curve, event, is_inverted=False)
+            elif isinstance(event, Trade) and event.venue not in self._pools:
+                self._learn_from_trade(event)
         return len(self._pools) > known
+
+    def _learn_from_trade(self, trade: Trade) -> None:
+        if trade.program is Protocol.METEORA_DBC:
+            self._learn(trade.venue, trade, is_inverted=False)
+        elif trade.is_inverted is not None:
+            self._learn(trade.venue, trade, is_inverted=trade.is_inverted)
+
+    def _learn(self, address: str, event: Launch | PoolCreation | Trade, *, is_inverted: bool) -> None:
+        mints = (event.mint, event.quote_mint, event.base_decimals, event.quote_decimals)
+        self._pools[address] = _oriented(*mints, is_inverted=is_inverted)
 
 
 def _oriented(mint: str, quote_mint: str, decimals: int, quote_decimals: int, *, is_inverted: bool) -> PoolMints:

@@ -105,6 +105,8 @@ class Trade(EventHead, frozen=True, kw_only=True):
     fee_bps: int | None = None
     """All fees together in basis points, where the event tells them."""
     base_supply: int | None = None
+    is_inverted: bool | None = None
+    """Pools: whether the pool itself has the launched token as its quote; None on curves."""
     compute_units: int | None = None
     priority_fee: int | None = None
     """Lamports."""

@@ -158,6 +158,7 @@ def _apply_trade(state: TokenState, event: Trade, key: ChainKey) -> None:
         _note_creator(row, event.creator, 1, key)
     _note_supply(row, event.base_supply, key)
     venue.config = event.config or venue.config
+    venue.is_inverted = venue.is_inverted if event.is_inverted is None else event.is_inverted
     venue.migration_threshold = event.migration_threshold or venue.migration_threshold
     _note_state(venue, event, key)
 

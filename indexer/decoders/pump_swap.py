@@ -132,6 +132,7 @@ def _trade(swap: _Swap, fields: Fields, emission: Emission, context: Context, pl
         real_quote_reserves=quote[4],
         creator=someone(fields.get("coin_creator")),
         base_supply=None if inverted else fields.get("base_supply"),
+        is_inverted=inverted,
         compute_units=context.transaction.compute_units,
         priority_fee=context.priority_fee,
     )

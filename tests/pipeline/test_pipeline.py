@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
-from chain import CREATOR, call, event, key, self_cpi, transaction
+from chain import CREATOR, MINT, POOL, call, data_line, event, from_logs, key, self_cpi, swap_buy, transaction
 from dumps import dump
 from factories import signature
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.programs import PUMP_SWAP, WSOL
 from app.domain.records import Batch
 from app.errors import SourceLost
 from app.settings import Settings
@@ -19,6 +20,7 @@ from app.store.checkpoints import read_checkpoint
 from app.store.dead_letters import list_dead_letters
 from app.store.feed import read_batch
 from indexer.layouts.pump import PUMP
+from indexer.layouts.pump_amm import PUMP_AMM
 from indexer.pipeline import Counters
 from indexer.run import run_indexer
 from indexer.sources import Delivery, Unreadable
@@ -251,3 +253,28 @@ async def test_the_stored_tail_reads_the_same_as_what_was_announced(engine: Asyn
     assert list(stored.trades) == announced
     newest = {token.mint: token for batch in bus.batches for token in batch.tokens}
     assert {token.mint: token for token in stored.tokens} == newest
+
+
+async def test_a_trade_that_waited_for_its_pool_is_stored_once_the_pool_is_known(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    waiting = from_logs(
+        f"Program {PUMP_SWAP} invoke [1]",
+        data_line(swap_buy()),
+        f"Program {PUMP_SWAP} success",
+        signature=signature("waiting"),
+    )
+    created = event(
+        PUMP_AMM, "CreatePoolEvent", timestamp=1_790_000_000, base_mint=MINT, quote_mint=WSOL, base_mint_decimals=6,
+        quote_mint_decimals=9, pool_base_amount=10**6, pool_quote_amount=10**6, pool=POOL,
+    )  # fmt: skip
+    bus = Bus()
+    first = await index(engine, ListSource([waiting], name="logs"), bus)
+    assert (first.stored, first.dead_letters) == (0, 1)
+    pool = transaction(call(PUMP_AMM, "create_pool"), self_cpi(PUMP_AMM, created), signature=signature("pool"))
+    await index(engine, ListSource([pool], name="pools"), bus)
+    assert await list_dead_letters(engine) == []
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM trades") == 1
+    await connection.close()
+    assert [trade.signature for batch in bus.batches for trade in batch.trades] == [signature("waiting")]
