@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Numeric, and_, any_, false, func, literal,
 
 from app.domain.programs import Protocol
 from app.errors import InvalidInput
+from app.schema.arguments import check_address
 from app.schema.inputs import DateTimeFilter, FloatFilter, StringFilter, TokenFilter, TradeFilter
 from app.store.keys import among
 from app.store.measures import (
@@ -24,23 +25,29 @@ from app.store.tables import token_traders, tokens, trades, venues, wallets
 
 _MAX_VALUES = 500
 _MAX_BRANCHES = 100
-"""Members of one `and` or `or`: more cost more than a page is worth."""
+"""Filters in a filter: more cost more than a page is worth."""
+_MAX_DEPTH = 10
 Clause = ColumnElement[bool]
 Rates = Mapping[str, Decimal]
 AnyFilter = TypeVar("AnyFilter", TokenFilter, TradeFilter)
 
 
 def token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Clause | None:
-    """The condition on a row of `tokens`; None where everything is selected."""
+    """The condition on a row of `tokens`; None where everything is selected.
+
+    Raises InvalidInput where the filter is too large, or names what cannot be an address.
+    """
+    _check_size(chosen)
+    return _token_clause(chosen, head_time, rates)
+
+
+def _token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Clause | None:
     if not chosen:
         return None
-    clauses = _joined(chosen, lambda branch: token_clause(branch, head_time, rates))
-    for text, column in (
-        (chosen.mint_address, tokens.c.mint),
-        (chosen.creator_address, tokens.c.creator),
-        (chosen.quote_mint, tokens.c.quote_mint),
-    ):
-        clauses += _text(text, column)
+    clauses = _joined(chosen, lambda branch: _token_clause(branch, head_time, rates))
+    clauses += _addresses(chosen.mint_address, tokens.c.mint, "mintAddress")
+    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
+    clauses += _addresses(chosen.quote_mint, tokens.c.quote_mint, "quoteMint")
     clauses += [_has_venue_of(chosen.protocol)] if isinstance(chosen.protocol, list) else []
     clauses += [among(tokens.c.stage, chosen.stage)] if isinstance(chosen.stage, list) else []
     clauses += _time(chosen.created_at, tokens.c.created_at, head_time)
@@ -56,13 +63,21 @@ def token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Cl
 
 
 def trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
-    """The condition on a row of `app.store.trades.select_trades`; None where everything is selected."""
+    """The condition on a row of `app.store.trades.select_trades`; None where everything is selected.
+
+    Raises InvalidInput where the filter is too large, or names what cannot be an address.
+    """
+    _check_size(chosen)
+    return _trade_clause(chosen, head_time)
+
+
+def _trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
     if not chosen:
         return None
-    clauses = _joined(chosen, lambda branch: trade_clause(branch, head_time))
-    clauses += _ids(chosen.mint_address, trades.c.token_id, tokens.c.id, tokens.c.mint)
-    clauses += _ids(chosen.trader_address, trades.c.trader_id, wallets.c.id, wallets.c.address)
-    clauses += _text(chosen.creator_address, tokens.c.creator)
+    clauses = _joined(chosen, lambda branch: _trade_clause(branch, head_time))
+    clauses += _ids(chosen.mint_address, trades.c.token_id, (tokens.c.id, tokens.c.mint), "mintAddress")
+    clauses += _ids(chosen.trader_address, trades.c.trader_id, (wallets.c.id, wallets.c.address), "traderAddress")
+    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
     clauses += [among(trades.c.protocol, chosen.protocol)] if isinstance(chosen.protocol, list) else []
     clauses += [venues.c.kind == chosen.program] if chosen.program else []
     clauses += [trades.c.side == chosen.side] if chosen.side else []
@@ -74,11 +89,20 @@ def trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
     return and_(*clauses) if clauses else None
 
 
+def _check_size(chosen: TokenFilter | TradeFilter | None) -> None:
+    """Level by level, so that no depth of nesting can exhaust the stack."""
+    level, count = [chosen] if chosen else [], 0
+    for _ in range(_MAX_DEPTH):
+        count += len(level)
+        if count > _MAX_BRANCHES:
+            raise InvalidInput(f"A filter has at most {_MAX_BRANCHES} parts; use `in` for many values.")
+        level = [each for part in level for each in (*(part.and_ or ()), *(part.or_ or ()), part.not_) if each]
+    if level:
+        raise InvalidInput(f"`and`, `or` and `not` may be nested {_MAX_DEPTH} deep at most.")
+
+
 def _joined(chosen: AnyFilter, clause: Callable[[AnyFilter], Clause | None]) -> list[Clause]:
     """The clauses of `and`, `or` and `not`. An unknown value satisfies no comparison, so its `not` holds."""
-    branches = [*(chosen.and_ or ()), *(chosen.or_ or ())]
-    if len(branches) > _MAX_BRANCHES:
-        raise InvalidInput(f"`and` and `or` take at most {_MAX_BRANCHES} members; use `in` for many values.")
     clauses = [each for branch in chosen.and_ or () if (each := clause(branch)) is not None]
     if isinstance(chosen.or_, list):
         choices = [clause(branch) for branch in chosen.or_]
@@ -89,42 +113,46 @@ def _joined(chosen: AnyFilter, clause: Callable[[AnyFilter], Clause | None]) -> 
     return clauses
 
 
-def _text(chosen: StringFilter | None, column: ColumnElement[Any]) -> list[Clause]:
+def _addresses(chosen: StringFilter | None, column: ColumnElement[Any], name: str) -> list[Clause]:
     if not chosen:
         return []
     clauses: list[Clause] = []
     if isinstance(chosen.eq, str):
-        clauses.append(column == chosen.eq)
-    if (included := _values(chosen.in_)) is not None:
+        clauses.append(column == check_address(chosen.eq, name))
+    if (included := _values(chosen.in_, name)) is not None:
         clauses.append(among(column, included))
-    if excluded := _values(chosen.not_in):
+    if excluded := _values(chosen.not_in, name):
         # A text that is not known is none of them.
         clauses.append(func.coalesce(not_(among(column, excluded)), True))
     return clauses
 
 
 def _ids(
-    chosen: StringFilter | None, number: ColumnElement[Any], key: ColumnElement[Any], text: ColumnElement[Any]
+    chosen: StringFilter | None,
+    number: ColumnElement[Any],
+    named: tuple[ColumnElement[Any], ColumnElement[Any]],
+    name: str,
 ) -> list[Clause]:
-    """The same as `_text`, but on the trade's own number, found first: the planner then seeks in the index of it."""
+    """As `_addresses`, but on the trade's own number, found first: the planner then seeks in the index of it."""
     if not chosen:
         return []
+    key, text = named
     clauses: list[Clause] = []
     if isinstance(chosen.eq, str):
-        clauses.append(number == select(key).where(text == chosen.eq).scalar_subquery())
-    if (included := _values(chosen.in_)) is not None:
+        clauses.append(number == select(key).where(text == check_address(chosen.eq, name)).scalar_subquery())
+    if (included := _values(chosen.in_, name)) is not None:
         clauses.append(number == any_(func.array(select(key).where(among(text, included)).scalar_subquery())))
-    if excluded := _values(chosen.not_in):
+    if excluded := _values(chosen.not_in, name):
         clauses.append(not_(number == any_(func.array(select(key).where(among(text, excluded)).scalar_subquery()))))
     return clauses
 
 
-def _values(values: list[str] | None) -> list[str] | None:
+def _values(values: list[str] | None, name: str) -> list[str] | None:
     if not isinstance(values, list):
         return None
     if len(values) > _MAX_VALUES:
         raise InvalidInput(f"`in` and `notIn` take at most {_MAX_VALUES} values; ask several times.")
-    return values
+    return [check_address(value, name) for value in values]
 
 
 def _time(chosen: DateTimeFilter | None, column: ColumnElement[Any], head_time: int) -> list[Clause]:

@@ -33,6 +33,8 @@ from app.store.trades import read_token_trade_pages, read_trades_by_identity
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+_READS_AT_ONCE = 2
+"""Connections that one operation may hold, so that a large one leaves the pool to others."""
 _NOWHERE = Head(point=ChainPoint(0, 0, Commitment.CONFIRMED), finalized=None, sequence=0, source="", is_simulated=False)
 """The head of an empty store."""
 
@@ -42,6 +44,7 @@ class Loaders:
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self._engine = engine
+        self._turns = asyncio.Semaphore(_READS_AT_ONCE)
         self._settings = settings
         self._head: asyncio.Future[Head] | None = None
         self._rates: asyncio.Future[Mapping[str, Decimal]] | None = None
@@ -57,7 +60,7 @@ class Loaders:
 
     async def read(self, read: Callable[..., Awaitable[Value]], *arguments: Any) -> Value:
         """One read of the store on a connection of its own."""
-        async with self._engine.connect() as connection:
+        async with self._turns, self._engine.connect() as connection:
             # Without a transaction around it, a statement costs one round trip instead of three.
             autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
             return await read(autocommit, *arguments)

@@ -29,7 +29,7 @@ from app.schema.views import CandleView, CurveView, WalletView
 
 _MAX_NODES = 100
 _MAX_MINTS = 200
-_MAX_TIME_DIGITS = 12
+_MAX_TIME_DIGITS = 10
 
 
 async def _node(info: Info, id: strawberry.ID) -> object | None:
@@ -48,7 +48,7 @@ async def _fetch(context: Context, global_id: str) -> object | None:
 
 
 async def _fetch_token(context: Context, mint: str) -> object | None:
-    return await context.loaders.token.load(mint)
+    return await context.loaders.token.load(check_address(mint, "id"))
 
 
 async def _fetch_trade(context: Context, key: str) -> object | None:
@@ -72,10 +72,14 @@ def _identity(text: str) -> bytes | None:
 
 
 async def _fetch_curve(context: Context, address: str) -> object | None:
-    token = await context.loaders.token_of_venue.load(address)
+    token = await context.loaders.token_of_venue.load(check_address(address, "id"))
     if token is None or token.curve is None or token.curve.address != address:
         return None
     return CurveView(token, token.curve)
+
+
+async def _fetch_pool(context: Context, address: str) -> object | None:
+    return await pool_at(context, check_address(address, "id"))
 
 
 async def _fetch_wallet(_context: Context, address: str) -> object | None:
@@ -87,7 +91,7 @@ _FETCHERS: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
     "Trade": _fetch_trade,
     "GraduationEvent": _fetch_graduation,
     "BondingCurve": _fetch_curve,
-    "Pool": pool_at,
+    "Pool": _fetch_pool,
     "Wallet": _fetch_wallet,
 }
 

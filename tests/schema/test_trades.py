@@ -165,6 +165,10 @@ async def test_an_edge_cursor_is_the_cursor_of_its_trade(world: Asked) -> None:
     assert [edge["node"]["id"] for edge in page["edges"]] == [node["id"] for node in page["nodes"]]
 
 
+def _nested(depth: int) -> dict[str, Any]:
+    return {"side": "BUY"} if depth == 1 else {"not": _nested(depth - 1)}
+
+
 _MINT = "mint 7 1"
 _FILTERS: list[tuple[dict[str, Any], Callable[[TradeRecord], bool]]] = [
     ({"mintAddress": {"eq": address(_MINT)}}, lambda each: each.mint == address(_MINT)),
@@ -240,6 +244,10 @@ async def test_a_value_that_is_not_known_satisfies_the_negation_of_a_comparison(
         ({"after": "bm9uc2Vuc2U"}, "CURSOR_INVALID", "leave the cursor out"),
         ({"before": "\N{SNOWMAN}"}, "CURSOR_INVALID", "leave the cursor out"),
         ({"filter": {"mintAddress": {"in": ["x"] * 501}}}, "BAD_USER_INPUT", "at most 500"),
+        ({"filter": {"mintAddress": {"in": [address("mint"), "\0"]}}}, "BAD_USER_INPUT", "base58 of 32 bytes"),
+        ({"filter": {"traderAddress": {"eq": "\ud800"}}}, "BAD_USER_INPUT", "base58 of 32 bytes"),
+        ({"filter": {"creatorAddress": {"notIn": [""]}}}, "BAD_USER_INPUT", "base58 of 32 bytes"),
+        ({"filter": _nested(11)}, "BAD_USER_INPUT", "10 deep"),
         ({"filter": {"blockTime": {"withinSeconds": -5}}}, "BAD_USER_INPUT", "negative"),
         ({"filter": {"or": [{"side": "BUY"}] * 101}}, "BAD_USER_INPUT", "at most 100"),
     ],
