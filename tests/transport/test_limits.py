@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from graphql import GraphQLError, get_operation_ast, parse
+from graphql.language import Lexer, Source, Token, TokenKind
 from transport.serving import Client, client, schema, served, small_app
 
 from app.errors import CostExceeded
@@ -166,10 +167,8 @@ async def test_a_refusal_looks_at_each_node_of_the_document_once(monkeypatch: py
     assert visits[1] <= 2 * visits[0] + 2  # twice the document, twice the work; not 2^12 times
 
 
-async def test_tokens_are_counted_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_document_with_too_many_tokens_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
-    from graphql.language import Lexer
-
     advance = Lexer.advance
 
     def counting(lexer: Lexer) -> Any:
@@ -180,7 +179,50 @@ async def test_tokens_are_counted_while_they_are_read(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Lexer, "advance", counting)
     with pytest.raises(Refused):
         Documents(CORE, Settings()).read("{" + " hello" * 60_000 + "}")
-    assert read <= 2_001
+    assert read == 0
+
+
+TOKENS = [
+    "{ hello }",
+    "{ hello # not # a token\n }",
+    '{ hello(name: "{ a b } # \\" c") }',
+    '{ hello(name: """a "b" \\""" { c\n# d""") hello2: hello(name: "") hello3: hello(name: """""") }',
+    "query A($n: Int! = -1, $s: String!) { hello(times: $n, name: $s) @skip(if: false) }",
+    "{ item { ...f ... on Item { name } } } fragment f on Item { name }",
+]
+
+
+def _count(text: str) -> int:
+    """By graphql-core's own lexer."""
+    token: Token | None = lex(text)
+    count = 0
+    while token is not None and token.kind is not TokenKind.EOF:
+        count += token.kind is not TokenKind.SOF
+        token = token.next
+    return count
+
+
+def lex(text: str) -> Token:
+    """The first token of a chain that holds them all."""
+    lexer = Lexer(Source(text))
+    start = lexer.token
+    while lexer.advance().kind is not TokenKind.EOF:
+        pass
+    return start
+
+
+@pytest.mark.parametrize("query", TOKENS)
+async def test_a_token_is_what_the_lexer_calls_one(query: str) -> None:
+    count = _count(query)
+    Documents(CORE, Settings(max_tokens=count)).read(query)
+    with pytest.raises(Refused, match="tokens, at most"):
+        Documents(CORE, Settings(max_tokens=count - 1)).read(query)
+
+
+@pytest.mark.parametrize("text", ['"' * 4_000, '"""a\n' * 2_000, "#" + "a" * 4_000, "{" + "\\" * 4_000])
+async def test_text_that_is_no_document_is_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        Documents(CORE, Settings()).read(text)
 
 
 async def test_names_that_repeat_are_bounded_before_they_are_compared_in_pairs() -> None:
