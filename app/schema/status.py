@@ -136,7 +136,10 @@ def _sources(head: Head | None) -> list[Component]:
     if head is None:
         return [Component(name="source", state=HealthState.DEGRADED, detail="Nothing has been indexed yet.")]
     detail = "SIMULATED: this market is made up." if head.is_simulated else None
-    return [Component(name=f"source {name}", state=HealthState.OK, detail=detail) for name in head.source.split(", ")]
+    return [
+        Component(name=f"source {name}", state=HealthState.OK, detail=detail)
+        for name in map(str.strip, head.source.split(","))
+    ]
 
 
 def _price_feed(context: Context, head: Head | None) -> Component:
