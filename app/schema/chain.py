@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import strawberry
 
 from app.domain import records
+from app.domain.money import sqrt_price_to_price
 from app.domain.programs import WSOL, Commitment, TradeProgram
 from app.domain.records import TokenRecord
 from app.errors import NotIndexed
@@ -99,12 +100,21 @@ class Price:
     )
 
 
+async def _opening_price(token: TokenRecord, context: Context) -> Decimal | None:
+    """Meteora DBC tells no price at launch: that of its config, see `app.store.tokens.read_opening_prices`."""
+    if token.curve is None or token.curve.config is None:
+        return None
+    opening = await context.loaders.opening_price.load(token.curve.config)
+    return None if opening is None else sqrt_price_to_price(opening, token.quote_decimals, token.decimals)
+
+
 async def price_of(token: TokenRecord, context: Context) -> PriceView:
     """The newest price of a token. Raises NotIndexed where nothing that was indexed prices it."""
-    if token.price is None:
+    price = await _opening_price(token, context) if token.price is None else token.price
+    if price is None:
         raise NotIndexed(f"{token.mint} has no indexed price yet; ask again after its first trade.")
     return PriceView(
-        quote=token.price,
+        quote=price,
         quote_mint=token.quote_mint,
         program=token.price_kind,
         as_of=token.price_at,

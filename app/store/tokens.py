@@ -89,3 +89,14 @@ async def count_tokens(connection: AsyncConnection, condition: ColumnElement[boo
         selected = selected.where(condition)
     count = await connection.scalar(select(func.count()).select_from(selected.subquery()))
     return count or 0
+
+
+async def read_opening_prices(connection: AsyncConnection, configs: Sequence[str]) -> dict[str, int]:
+    """Lowest square-root price (Q64.64) that any curve of each Meteora DBC config has.
+
+    Curves of one config open at the same price and never fall below it, but no event tells it: the lowest is the
+    nearest that is known. A config of which no curve has traded is left out.
+    """
+    lowest = func.min(venues.c.sqrt_price).label("lowest")
+    query = select(venues.c.config, lowest).where(among(venues.c.config, configs), venues.c.sqrt_price.is_not(None))
+    return {row.config: int(row.lowest) for row in await connection.execute(query.group_by(venues.c.config))}

@@ -211,6 +211,24 @@ async def test_a_meteora_curve_counts_quote_against_its_threshold_and_shows_equi
     assert curve["graduationMarketCap"] is None
 
 
+async def test_a_meteora_launch_opens_at_the_lowest_price_of_its_config(store: Asked) -> None:
+    unpriced = {"program": Protocol.METEORA_DBC, "config": address("config")}
+    for name in ("virtual_base_reserves", "virtual_quote_reserves", "real_base_reserves", "real_quote_reserves"):
+        unpriced[name] = None
+    await store.write([launch(mint=address("new"), **unpriced)])
+    assert (await store.refusal(_TOKEN.format("currentPrice { quote }"), mint=address("new")))[0] == "NOT_INDEXED"
+
+    higher = {**_DBC, "sqrt_price": 2 * _SQRT_PRICE, "mint": address("higher"), "venue": curve_of(address("higher"))}
+    await store.write([trade(**_DBC), trade(**higher)])
+
+    found = await _token(store, "currentPrice { quote program stale } marketCap", "new")
+    assert found["currentPrice"] == {
+        "quote": pytest.approx((_SQRT_PRICE / 2**64) ** 2 / 1000),
+        "program": "BONDING_CURVE",
+        "stale": False,
+    }
+
+
 async def test_a_supply_that_nothing_told_is_an_error_and_not_a_guess(store: Asked) -> None:
     await store.write([trade(**_DBC)])
 
