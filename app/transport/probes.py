@@ -29,7 +29,7 @@ class Probes:
             "database": self._hub.is_store_reachable,
             "bus": self._hub.bus.is_connected,
             "hub": self._hub.is_running,
-            "head": self._hub.head is not None,
+            "head": self._hub.sequence > 0,
         }
         return JSONResponse({"ready": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
 
