@@ -62,6 +62,13 @@ async def database_url(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture
+async def second_database_url(postgres_server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """Another one like `database_url`, to compare with."""
+    async for url in _database(postgres_server, TEMPLATE):
+        yield url
+
+
 async def _database(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"test_{next(_numbers)}"
     await _execute(server.url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
