@@ -159,6 +159,7 @@ venues = Table(
     Column("as_of_identity", LargeBinary, nullable=False),
     Column("as_of_commitment", SmallInteger, nullable=False),
     Index("ix_venues_token_id", "token_id"),
+    Index("ix_venues_config", "config"),
     comment="Curves (kind 1) and pools (kind 2) with their newest state.",
 )
 
