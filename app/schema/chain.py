@@ -101,11 +101,13 @@ class Price:
 
 
 async def _opening_price(token: TokenRecord, context: Context) -> Decimal | None:
-    """Meteora DBC tells no price at launch: that of its config, see `app.store.tokens.read_opening_prices`."""
+    """Meteora DBC tells no price at launch: that of its config, see `app.store.tokens.ConfigFacts`."""
     if token.curve is None or token.curve.config is None:
         return None
-    opening = await context.loaders.opening_price.load(token.curve.config)
-    return None if opening is None else sqrt_price_to_price(opening, token.quote_decimals, token.decimals)
+    facts = await context.loaders.config.load(token.curve.config)
+    if facts is None or facts.lowest_sqrt_price is None:
+        return None
+    return sqrt_price_to_price(facts.lowest_sqrt_price, token.quote_decimals, token.decimals)
 
 
 async def price_of(token: TokenRecord, context: Context) -> PriceView:

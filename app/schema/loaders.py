@@ -28,7 +28,7 @@ from app.store.statistics import (
     read_volumes,
     read_window_stats,
 )
-from app.store.tokens import read_opening_prices, read_tokens, read_tokens_by_venue
+from app.store.tokens import ConfigFacts, read_config_facts, read_tokens, read_tokens_by_venue
 from app.store.trades import read_token_trade_pages, read_trades_by_identity
 
 Key = TypeVar("Key", bound=Hashable)
@@ -99,9 +99,9 @@ class Loaders:
         return self._by_key(read_tokens_by_venue)
 
     @cached_property
-    def opening_price(self) -> DataLoader[str, int | None]:
-        """Square-root price (Q64.64) that curves of a Meteora DBC config open at, as near as it is known."""
-        return self._by_key(read_opening_prices)
+    def config(self) -> DataLoader[str, ConfigFacts | None]:
+        """By the address of a Meteora DBC config."""
+        return self._by_key(read_config_facts)
 
     @cached_property
     def graduation(self) -> DataLoader[bytes, GraduationRecord | None]:

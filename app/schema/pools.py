@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import strawberry
 
 from app.domain.money import whole
@@ -21,6 +22,7 @@ from app.schema.lazy import LazyToken
 from app.schema.nodes import Node, global_id
 from app.schema.scalars import BigInt, DateTime
 from app.schema.views import CurveView
+from app.store.tokens import ConfigFacts
 
 _PUMP_FEE_BPS = 125
 """pump.fun's curve and canonical PumpSwap pools: 95 + 30 basis points (PROGRAMS.md). For events too old to tell it."""
@@ -99,10 +101,20 @@ def _progress(curve: strawberry.Parent[CurveView]) -> float:
     return 1.0 if curve.token.stage is not Stage.BONDING else float(progress(curve.state))
 
 
-def _quote_to_graduation(curve: strawberry.Parent[CurveView]) -> BigInt:
+async def _quote_to_graduation(curve: strawberry.Parent[CurveView], info: Info) -> BigInt:
     if curve.token.stage is not Stage.BONDING:
         return BigInt(0)
-    return _known(quote_to_graduation(curve.state), "The quote to graduation", curve.state.address)
+    state = curve.state
+    if state.migration_threshold is None and (facts := await _config_facts(curve, info)) is not None:
+        state = msgspec.structs.replace(state, migration_threshold=facts.migration_threshold)
+    to_come = quote_to_graduation(state)
+    return _known(to_come, "The quote to graduation", curve.state.address)
+
+
+async def _config_facts(curve: CurveView, info: Info) -> ConfigFacts | None:
+    """What other curves of the config tell: a Meteora launch itself tells neither threshold nor fee."""
+    config = curve.state.config
+    return None if config is None else await info.context.loaders.config.load(config)
 
 
 async def _graduation_market_cap(curve: strawberry.Parent[CurveView], info: Info) -> float | None:
@@ -114,8 +126,11 @@ async def _graduation_market_cap(curve: strawberry.Parent[CurveView], info: Info
     return float(price * whole(supply, token.decimals) * rate)
 
 
-def _curve_fee(curve: strawberry.Parent[CurveView]) -> int:
-    return _fee_bps(curve.state.address, curve.state.protocol, curve.state.fee_bps)
+async def _curve_fee(curve: strawberry.Parent[CurveView], info: Info) -> int:
+    told = curve.state.fee_bps
+    if told is None and (facts := await _config_facts(curve, info)) is not None:
+        told = facts.fee_bps
+    return _fee_bps(curve.state.address, curve.state.protocol, told)
 
 
 def _curve_as_of(curve: strawberry.Parent[CurveView]) -> object:

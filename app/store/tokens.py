@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.records import TokenRecord
@@ -91,12 +92,33 @@ async def count_tokens(connection: AsyncConnection, condition: ColumnElement[boo
     return count or 0
 
 
-async def read_opening_prices(connection: AsyncConnection, configs: Sequence[str]) -> dict[str, int]:
-    """Lowest square-root price (Q64.64) that any curve of each Meteora DBC config has.
+@dataclass(frozen=True, slots=True)
+class ConfigFacts:
+    """What the curves of one Meteora DBC config tell of those that have not traded yet."""
 
-    Curves of one config open at the same price and never fall below it, but no event tells it: the lowest is the
-    nearest that is known. A config of which no curve has traded is left out.
-    """
-    lowest = func.min(venues.c.sqrt_price).label("lowest")
-    query = select(venues.c.config, lowest).where(among(venues.c.config, configs), venues.c.sqrt_price.is_not(None))
-    return {row.config: int(row.lowest) for row in await connection.execute(query.group_by(venues.c.config))}
+    lowest_sqrt_price: int | None
+    """Q64.64. Curves of one config open at the same price and never fall below it: the nearest that is known of it."""
+    migration_threshold: int | None
+    """Raw quote at which curves are full: a fact of the config."""
+    fee_bps: int | None
+    """Of the curve that changed last."""
+
+
+async def read_config_facts(connection: AsyncConnection, configs: Sequence[str]) -> dict[str, ConfigFacts]:
+    """Facts by config; a config without curves is left out."""
+    fees = func.array_agg(aggregate_order_by(venues.c.fee_bps, venues.c.as_of_time.desc(), venues.c.id))
+    query = select(
+        venues.c.config,
+        func.min(venues.c.sqrt_price).label("price"),
+        func.max(venues.c.migration_threshold).label("threshold"),
+        fees.filter(venues.c.fee_bps.is_not(None))[1].label("fee_bps"),
+    ).where(among(venues.c.config, configs))
+    rows = await connection.execute(query.group_by(venues.c.config))
+    return {
+        row.config: ConfigFacts(
+            None if row.price is None else int(row.price),
+            None if row.threshold is None else int(row.threshold),
+            row.fee_bps,
+        )
+        for row in rows
+    }

@@ -211,7 +211,7 @@ async def test_a_meteora_curve_counts_quote_against_its_threshold_and_shows_equi
     assert curve["graduationMarketCap"] is None
 
 
-async def test_a_meteora_launch_opens_at_the_lowest_price_of_its_config(store: Asked) -> None:
+async def test_what_a_meteora_launch_does_not_tell_is_known_from_its_config(store: Asked) -> None:
     unpriced = {"program": Protocol.METEORA_DBC, "config": address("config")}
     for name in ("virtual_base_reserves", "virtual_quote_reserves", "real_base_reserves", "real_quote_reserves"):
         unpriced[name] = None
@@ -221,7 +221,9 @@ async def test_a_meteora_launch_opens_at_the_lowest_price_of_its_config(store: A
     higher = {**_DBC, "sqrt_price": 2 * _SQRT_PRICE, "mint": address("higher"), "venue": curve_of(address("higher"))}
     await store.write([trade(**_DBC), trade(**higher)])
 
-    found = await _token(store, "currentPrice { quote program stale } marketCap", "new")
+    fields = "currentPrice { quote program stale } bondingCurve { progress quoteToGraduation feeBps }"
+    found = await _token(store, fields, "new")
+    assert found["bondingCurve"] == {"progress": 0.0, "quoteToGraduation": str(80 * 10**9), "feeBps": 200}
     assert found["currentPrice"] == {
         "quote": pytest.approx((_SQRT_PRICE / 2**64) ** 2 / 1000),
         "program": "BONDING_CURVE",
