@@ -1,7 +1,7 @@
 """Everything that a store holds, as text that two stores can be compared by.
 
-Left out: the wall clock (indexed_at, first_seen_at, resolved_at), and what depends on the order of arrival by its
-nature: ids (replaced by the addresses that they stand for) and sequences.
+Left out: the wall clock (indexed_at, first_seen_at, resolved_at); finalized_time, which is told from memory; and what
+depends on the order of arrival by its nature: ids (replaced by the addresses that they stand for) and sequences.
 """
 
 import json
@@ -13,7 +13,7 @@ TABLES = (
     "token_accounts", "token_stats", "rates", "checkpoints", "dead_letters", "feed", "wallets",
 )  # fmt: skip
 LEFT_OUT = {
-    "id", "indexed_at", "first_seen_at", "resolved_at",
+    "id", "finalized_time", "indexed_at", "first_seen_at", "resolved_at",
     "sequence", "last_sequence", "launch_sequence", "completed_sequence",
 }  # fmt: skip
 

@@ -77,6 +77,11 @@ def _add_timescale() -> None:
     for name, width in (("5m", "5 minutes"), ("15m", "15 minutes"), ("1h", "1 hour"), ("1d", "1 day")):
         op.execute(_CAGG.format(name=name, source=source, width=width, columns=_FROM_FINER, key="bucket"))
         source = f"trades_cagg_{name}"
+    for name, start in (("1m", "1 day"), ("5m", "1 day"), ("15m", "1 day"), ("1h", "7 days"), ("1d", "30 days")):
+        op.execute(
+            f"SELECT add_continuous_aggregate_policy('trades_cagg_{name}', start_offset => INTERVAL '{start}',"
+            " end_offset => NULL, schedule_interval => INTERVAL '5 minutes')"
+        )
 
 
 _CAGG = """

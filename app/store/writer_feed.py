@@ -1,7 +1,7 @@
 """The feed's one row: newest sequence and head, written with every batch."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -9,6 +9,9 @@ import asyncpg
 from app.domain.events import Event
 from app.domain.programs import Commitment
 from app.domain.records import ChainPoint, Head
+
+_UNSETTLED_SLOTS = 1_000
+"""Slots whose time is remembered: some ten times what a slot takes to become final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +23,21 @@ class FeedState:
     slot: int
     commitment: Commitment
     finalized_slot: int | None
+    finalized_time: int | None
+    """Block time of the newest event that is finalized; None until one is."""
     source: str
     is_simulated: bool
+    unsettled: Mapping[int, int] = field(default_factory=dict)
+    """Block time by slot of what is not final yet; in memory only."""
 
     @property
     def head(self) -> Head:
-        slot = self.finalized_slot
+        finalized = None
+        if self.finalized_slot is not None and self.finalized_time is not None:
+            finalized = ChainPoint(self.finalized_slot, self.finalized_time, Commitment.FINALIZED)
         return Head(
             point=ChainPoint(self.slot, self.time, self.commitment),
-            finalized=None if slot is None else ChainPoint(slot, self.time, Commitment.FINALIZED),
+            finalized=finalized,
             sequence=self.sequence,
             source=self.source,
             is_simulated=self.is_simulated,
@@ -37,26 +46,43 @@ class FeedState:
     def after(self, sequence: int, events: Iterable[Event], finalized_slot: int | None) -> "FeedState":
         """The state once `events` are stored; late ones do not move the head back."""
         slot, time, commitment = self.slot, self.time, self.commitment
+        settled_slot = max(finalized_slot or 0, self.finalized_slot or 0)
+        unsettled = dict(self.unsettled)
         for event in events:
             if (event.block_time, event.commitment) > (time, commitment):
                 time, commitment = event.block_time, event.commitment
             slot = max(slot, event.slot)
-        finalized = max(finalized_slot or 0, self.finalized_slot or 0) or None
-        return replace(self, sequence=sequence, slot=slot, time=time, commitment=commitment, finalized_slot=finalized)
+            unsettled[event.slot] = event.block_time
+            if event.commitment is Commitment.FINALIZED:
+                settled_slot = max(settled_slot, event.slot)
+        settled = [unsettled.pop(each) for each in list(unsettled) if each <= settled_slot]
+        settled_time = max([*settled, self.finalized_time or 0])
+        for each in sorted(unsettled)[:-_UNSETTLED_SLOTS]:
+            del unsettled[each]
+        return replace(
+            self,
+            sequence=sequence,
+            slot=slot,
+            time=time,
+            commitment=commitment,
+            finalized_slot=settled_slot or None,
+            finalized_time=settled_time or None,
+            unsettled=unsettled,
+        )
 
 
 async def load_feed(connection: asyncpg.Connection, source: str, is_simulated: bool) -> FeedState:
     """The stored state, under the name of the source that writes now."""
     row = await connection.fetchrow("SELECT * FROM feed WHERE id = 1")
     if row is None:
-        return FeedState(0, 0, 0, Commitment.PROCESSED, None, source, is_simulated)
-    time = row["head_time"]
+        return FeedState(0, 0, 0, Commitment.PROCESSED, None, None, source, is_simulated)
     return FeedState(
         sequence=row["last_sequence"],
-        time=0 if time is None else int(time.timestamp()),
+        time=_seconds(row["head_time"]) or 0,
         slot=row["head_slot"],
         commitment=Commitment(row["head_commitment"]),
         finalized_slot=row["finalized_slot"],
+        finalized_time=_seconds(row["finalized_time"]),
         source=source,
         is_simulated=is_simulated,
     )
@@ -65,16 +91,26 @@ async def load_feed(connection: asyncpg.Connection, source: str, is_simulated: b
 async def store_feed(connection: asyncpg.Connection, state: FeedState) -> None:
     """Part of the writer's transaction."""
     await connection.execute(
-        "INSERT INTO feed (id, last_sequence, head_time, head_slot, head_commitment, finalized_slot, source,"
-        " is_simulated) VALUES (1, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET"
+        "INSERT INTO feed (id, last_sequence, head_time, head_slot, head_commitment, finalized_slot, finalized_time,"
+        " source, is_simulated) VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET"
         " last_sequence = excluded.last_sequence, head_time = excluded.head_time, head_slot = excluded.head_slot,"
         " head_commitment = excluded.head_commitment, finalized_slot = excluded.finalized_slot,"
+        " finalized_time = excluded.finalized_time,"
         " source = excluded.source, is_simulated = excluded.is_simulated",
         state.sequence,
-        datetime.fromtimestamp(state.time, UTC) if state.time else None,
+        _datetime(state.time or None),
         state.slot,
         int(state.commitment),
         state.finalized_slot,
+        _datetime(state.finalized_time),
         state.source,
         state.is_simulated,
     )
+
+
+def _seconds(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp())
+
+
+def _datetime(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -253,3 +253,12 @@ async def test_a_batch_that_cannot_be_stored_leaves_nothing_behind(engine: Async
         assert await dump(database_url, ("trades", "tokens", "wallets", "candles_1m")) == before
         good = await opened.write(Work([trade(signature=signature("good"))]))
     assert (good.batch.first_sequence, good.batch.last_sequence) == (1, 1)
+
+
+async def test_the_finalized_point_has_the_time_of_its_slot(engine: AsyncEngine) -> None:
+    early, late = trade(slot=10), trade(slot=50, block_time=T0 + 16)
+    first, second = await write(engine, Work([early, late]), Work(finalized_slot=20))
+    assert first.batch.head.finalized is None
+    finalized = second.batch.head.finalized
+    assert finalized is not None
+    assert (finalized.slot, finalized.time) == (20, T0)
