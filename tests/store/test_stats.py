@@ -16,7 +16,8 @@ async def figures(url: str) -> dict[int, int]:
     """Trades by window, of the one token that the test is about."""
     connection = await asyncpg.connect(url)
     rows = await connection.fetch(
-        'SELECT "window", s.trade_count FROM token_stats s JOIN tokens ON id = token_id WHERE mint = $1', address("mint")
+        'SELECT "window", s.trade_count FROM token_stats s JOIN tokens ON id = token_id WHERE mint = $1',
+        address("mint"),
     )
     await connection.close()
     return {row["window"]: row["trade_count"] for row in rows}
