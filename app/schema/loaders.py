@@ -29,7 +29,7 @@ from app.store.statistics import (
     read_window_stats,
 )
 from app.store.tokens import ConfigFacts, read_config_facts, read_tokens, read_tokens_by_venue
-from app.store.trades import read_token_trade_pages, read_trades_by_identity
+from app.store.trades import read_curve_fees, read_token_trade_pages, read_trades_by_identity
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -102,6 +102,11 @@ class Loaders:
     def config(self) -> DataLoader[str, ConfigFacts | None]:
         """By the address of a Meteora DBC config."""
         return self._by_key(read_config_facts)
+
+    @cached_property
+    def curve_fee(self) -> DataLoader[int, int | None]:
+        """Fee in basis points that was last paid on a token's curve, by token id."""
+        return self._by_key(read_curve_fees)
 
     @cached_property
     def graduation(self) -> DataLoader[bytes, GraduationRecord | None]:

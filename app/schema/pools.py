@@ -112,7 +112,7 @@ async def _quote_to_graduation(curve: strawberry.Parent[CurveView], info: Info) 
 
 
 async def _config_facts(curve: CurveView, info: Info) -> ConfigFacts | None:
-    """What other curves of the config tell: a Meteora launch itself tells neither threshold nor fee."""
+    """What other curves of the config tell: a Meteora launch itself tells neither price, threshold nor fee."""
     config = curve.state.config
     return None if config is None else await info.context.loaders.config.load(config)
 
@@ -127,9 +127,12 @@ async def _graduation_market_cap(curve: strawberry.Parent[CurveView], info: Info
 
 
 async def _curve_fee(curve: strawberry.Parent[CurveView], info: Info) -> int:
-    told = curve.state.fee_bps
-    if told is None and (facts := await _config_facts(curve, info)) is not None:
-        told = facts.fee_bps
+    """As events tell it, else as the newest trade of the curve paid it, else of another curve of its config."""
+    fees, told = info.context.loaders.curve_fee, curve.state.fee_bps
+    if told is None and curve.state.protocol is Protocol.METEORA_DBC:
+        told = await fees.load(curve.token.token_id)
+        if told is None and (facts := await _config_facts(curve, info)) is not None:
+            told = await fees.load(facts.newest_token_id)
     return _fee_bps(curve.state.address, curve.state.protocol, told)
 
 

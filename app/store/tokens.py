@@ -100,25 +100,25 @@ class ConfigFacts:
     """Q64.64. Curves of one config open at the same price and never fall below it: the nearest that is known of it."""
     migration_threshold: int | None
     """Raw quote at which curves are full: a fact of the config."""
-    fee_bps: int | None
-    """Of the curve that changed last."""
+    newest_token_id: int
+    """Token of the curve that changed last, of those that have traded if any did."""
 
 
 async def read_config_facts(connection: AsyncConnection, configs: Sequence[str]) -> dict[str, ConfigFacts]:
     """Facts by config; a config without curves is left out."""
-    fees = func.array_agg(aggregate_order_by(venues.c.fee_bps, venues.c.as_of_time.desc(), venues.c.id))
+    by_change = aggregate_order_by(venues.c.token_id, venues.c.sqrt_price.is_(None), venues.c.as_of_time.desc())
     query = select(
         venues.c.config,
         func.min(venues.c.sqrt_price).label("price"),
         func.max(venues.c.migration_threshold).label("threshold"),
-        fees.filter(venues.c.fee_bps.is_not(None))[1].label("fee_bps"),
+        func.array_agg(by_change)[1].label("newest_token_id"),
     ).where(among(venues.c.config, configs))
     rows = await connection.execute(query.group_by(venues.c.config))
     return {
         row.config: ConfigFacts(
             None if row.price is None else int(row.price),
             None if row.threshold is None else int(row.threshold),
-            row.fee_bps,
+            row.newest_token_id,
         )
         for row in rows
     }

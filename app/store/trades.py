@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, select, true, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.cursors import Cursor
+from app.domain.programs import Protocol, Side
 from app.domain.records import TradeRecord
-from app.store.keys import INTEGER, key_table
+from app.store.keys import INTEGER, among, key_table
 from app.store.measures import trade_volume_usd
 from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import AnyRow, to_time, trade_record
@@ -135,3 +136,27 @@ def _page(query: TradeQuery) -> Select[Any]:
 def _in_order(rows: Sequence[AnyRow], part: Slice) -> list[TradeRecord]:
     found = [trade_record(row) for row in rows]
     return found[::-1] if part.from_end else found
+
+
+_TELLING_QUOTE = 100_000
+"""Raw quote below which the rounding of a fee shows in its basis points."""
+
+
+async def read_curve_fees(connection: AsyncConnection, token_ids: Sequence[int]) -> dict[int, int]:
+    """Fee in basis points that each token's newest trade on a curve paid; left out where no trade tells.
+
+    A seller's fee is part of the quote amount, a buyer's comes on top of it.
+    """
+    keys = key_table("k", {"token_id": (INTEGER, token_ids)})
+    paid = case((trades.c.side == Side.BUY, trades.c.quote_amount + trades.c.fee), else_=trades.c.quote_amount)
+    newest = (
+        select(func.round(trades.c.fee * 10_000 / paid).label("fee_bps"))
+        .where(trades.c.token_id == keys.c.token_id, trades.c.fee.is_not(None))
+        .where(among(trades.c.protocol, [each for each in Protocol if each.is_curve]))
+        .where(trades.c.quote_amount >= _TELLING_QUOTE)
+        .order_by(*order_by(chain_keys(is_descending=True), from_end=False))
+        .limit(1)
+        .lateral()
+    )
+    rows = await connection.execute(select(keys.c.token_id, newest.c.fee_bps).select_from(keys.join(newest, true())))
+    return {row.token_id: int(row.fee_bps) for row in rows}

@@ -186,7 +186,9 @@ _DBC: dict[str, Any] = {
     "real_base_reserves": 8 * 10**14,
     "real_quote_reserves": 20 * 10**9,
     "migration_threshold": 80 * 10**9,
-    "fee_bps": 200,
+    "fee_bps": None,
+    "quote_amount": 98 * 10**7,
+    "fee": 2 * 10**7,
     "config": address("config"),
 }
 
