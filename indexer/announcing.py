@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.cancellation import heed
 from app.domain.records import Batch
 from app.store.feed import read_batch
 
@@ -57,6 +58,7 @@ class Announcing:
             try:
                 await self._run()
             except Exception as error:
+                heed()
                 _LOG.warning("the bus is away", extra={"cause": type(error).__name__, "wait_seconds": wait})
                 self._announced = None
             await asyncio.sleep(wait)

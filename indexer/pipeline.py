@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.cancellation import heed
 from app.errors import DecodeError
 from app.settings import Settings
 from app.store.checkpoints import Checkpoint
@@ -188,6 +189,7 @@ async def write_entries(writer: Writer, entries: Sequence[Entry], work: Work) ->
     try:
         return Written([await writer.write(_filled(work, entries))])
     except Exception as error:
+        heed()
         _LOG.warning("a batch was refused", extra={"cause": str(error), "transactions": len(entries)})
         if not entries:
             raise

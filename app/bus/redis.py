@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from app.bus import codec
 from app.bus.backend import BatchBackend
 from app.bus.backoff import Backoff
+from app.cancellation import heed
 from app.domain.records import Batch
 from app.errors import Unavailable
 
@@ -154,9 +155,7 @@ def _order(entry_id: bytes) -> tuple[int, int]:
 
 
 async def _cancellable(call: Awaitable[Any]) -> Any:
-    """redis-py 8.1 swallows about half of the cancellations that meet it inside a call; here they are told again."""
+    """redis-py 8.1 loses cancellations: here they are told again."""
     answer = await call
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    heed()
     return answer

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
+from app.cancellation import heed
 from app.domain.events import Rate
 from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.live.latency import Latencies
@@ -87,6 +88,7 @@ class Hub:
                 async with self._turn:
                     await self._take(batch)
             except Exception:  # the one reader must not die of one batch: what it held is found missing, and read again
+                heed()
                 log.exception("hub: a batch could not be delivered")
 
     async def _take(self, batch: Batch) -> None:
@@ -104,6 +106,7 @@ class Hub:
                 head = await read_head(self.engine)
                 await self._compare(delivered, head.sequence if head else 0)
             except Exception as error:
+                heed()
                 self._store_failed(error)
             else:
                 self.is_store_reachable = True
@@ -127,6 +130,7 @@ class Hub:
             try:
                 batch = await read_batch(self.engine, self.sequence)
             except Exception as error:
+                heed()
                 if not is_lost(error):
                     raise
                 self._store_failed(error)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.cancellation import heed
 from app.errors import StartupError
 from app.settings import Settings
 from app.store.embedded import EmbeddedPostgres
@@ -119,6 +120,7 @@ async def persist(attempt: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await attempt()
         except Exception as error:
+            heed()
             if not is_lost(error):
                 raise
             _LOG.warning("the database is away", extra={"cause": type(error).__name__, "wait_seconds": wait})

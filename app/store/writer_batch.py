@@ -264,8 +264,8 @@ class _OneBatch:
 async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Computed]) -> tuple[Answer, Computed]:
     """Sends a query, computes while the database works on it, and waits for the answer."""
     task = asyncio.ensure_future(query)
-    await asyncio.sleep(0)  # lets the task send
     try:
+        await asyncio.sleep(0)  # lets the task send
         computed = compute()
     except BaseException:
         await asyncio.wait([task])
