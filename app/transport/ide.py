@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 ASSETS: Final = Path(__file__).parent / "graphiql"
 """Built by `make install`, never committed."""
+_FIRST: Final = "LiveTrades"
 _SLOT: Final = '<script type="application/json" id="curvecast">{}</script>'
 _POLICY: Final = "; ".join(
     (
@@ -25,7 +26,7 @@ _POLICY: Final = "; ".join(
         "connect-src 'self' ws: wss:",
         # Monaco writes style elements and attributes at run time and cannot do without (microsoft/monaco-editor#271).
         "style-src 'self' 'unsafe-inline'",
-        "font-src 'self'",
+        "font-src 'self' data:",
         "img-src 'self' data:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -51,9 +52,9 @@ class Operation:
 
 
 def read_operations(folder: Path) -> tuple[Operation, ...]:
-    """All operations of a folder: queries first, then subscriptions, each by name."""
+    """All operations of a folder: the one that a newcomer should see first, other subscriptions, then queries."""
     found = (_operation(path) for path in folder.glob("*.graphql"))
-    return tuple(sorted(found, key=lambda each: (each.is_subscription, each.name)))
+    return tuple(sorted(found, key=lambda each: (each.name != _FIRST, not each.is_subscription, each.name)))
 
 
 def _operation(path: Path) -> Operation:

@@ -33,10 +33,17 @@ const storage = {
   },
 };
 
+const tabs = page.tabs ?? [];
+// GraphiQL shows what its editors held last, which is nothing where nothing was typed: the open tab knows better.
+const kept = JSON.parse(storage.getItem("graphiql:tabState") ?? "null");
+const open = kept?.tabs?.[kept.activeTabIndex] ?? tabs[0];
+
 const editor = h(GraphiQL, {
   fetcher,
   storage,
-  defaultTabs: page.tabs?.length ? page.tabs : undefined,
+  defaultTabs: tabs.length ? tabs : undefined,
+  initialQuery: open?.query ?? undefined,
+  initialVariables: open?.variables ?? undefined,
   defaultEditorToolsVisibility: "variables",
   plugins: [HISTORY_PLUGIN, explorerPlugin()],
 });
