@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Numeric, and_, any_, false, func, literal, not_, or_, select, true
+from sqlalchemy import ColumnElement, Numeric, Select, and_, any_, false, func, literal, not_, or_, select, true
 
 from app.domain.programs import Protocol
 from app.errors import InvalidInput
@@ -77,7 +77,7 @@ def _trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
     clauses = _joined(chosen, lambda branch: _trade_clause(branch, head_time))
     clauses += _ids(chosen.mint_address, trades.c.token_id, (tokens.c.id, tokens.c.mint), "mintAddress")
     clauses += _ids(chosen.trader_address, trades.c.trader_id, (wallets.c.id, wallets.c.address), "traderAddress")
-    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
+    clauses += _ids(chosen.creator_address, trades.c.token_id, (tokens.c.id, tokens.c.creator), "creatorAddress")
     clauses += [among(trades.c.protocol, chosen.protocol)] if isinstance(chosen.protocol, list) else []
     clauses += [venues.c.kind == chosen.program] if chosen.program else []
     clauses += [trades.c.side == chosen.side] if chosen.side else []
@@ -139,12 +139,19 @@ def _ids(
     key, text = named
     clauses: list[Clause] = []
     if isinstance(chosen.eq, str):
-        clauses.append(number == select(key).where(text == check_address(chosen.eq, name)).scalar_subquery())
+        found = select(key).where(text == check_address(chosen.eq, name))
+        # A creator has many tokens. A mint or wallet has one number: compared with one, the index gives the order too.
+        is_one = text is not tokens.c.creator
+        clauses.append(number == found.correlate(None).scalar_subquery() if is_one else _among_found(number, found))
     if (included := _values(chosen.in_, name)) is not None:
-        clauses.append(number == any_(func.array(select(key).where(among(text, included)).scalar_subquery())))
+        clauses.append(_among_found(number, select(key).where(among(text, included))))
     if excluded := _values(chosen.not_in, name):
-        clauses.append(not_(number == any_(func.array(select(key).where(among(text, excluded)).scalar_subquery()))))
+        clauses.append(not_(_among_found(number, select(key).where(among(text, excluded)))))
     return clauses
+
+
+def _among_found(number: ColumnElement[Any], found: Select[Any]) -> Clause:
+    return number == any_(func.array(found.correlate(None).scalar_subquery()))
 
 
 def _values(values: list[str] | None, name: str) -> list[str] | None:

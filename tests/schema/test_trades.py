@@ -224,6 +224,20 @@ async def test_the_filter_by_creator_selects_the_creators_tokens(world: Asked) -
     page = await world.answer(_PAGE, first=200, filter={"creatorAddress": {"eq": creator}})
 
     assert {node["id"] for node in page["trades"]["nodes"]} == expected
+    others = await world.answer(_PAGE, first=200, filter={"creatorAddress": {"notIn": [creator]}})
+    assert {node["id"] for node in others["trades"]["nodes"]} == {each["id"] for each in known} - expected
+
+
+async def test_the_trades_of_a_token_can_be_narrowed_by_any_filter(world: Asked) -> None:
+    query = """query ($mint: String!, $filter: TradeFilter) {
+      token(mintAddress: $mint) { trades(first: 200, filter: $filter) { nodes { id cursor } } }
+    }"""
+    for chosen, holds in _FILTERS:
+        expected = {each.identity for each in world.trades if holds(each) and each.mint == address(_MINT)}
+
+        found = (await world.answer(query, mint=address(_MINT), filter=chosen))["token"]["trades"]["nodes"]
+
+        assert {world.cursors.decode(each["cursor"]).identity for each in found} == expected
 
 
 async def test_a_value_that_is_not_known_satisfies_the_negation_of_a_comparison(store: Asked) -> None:
