@@ -1,5 +1,6 @@
-"""Real servers for tests: an embedded Postgres for the session, a redis-server, free ports."""
+"""Real servers for tests: the session's Postgres (embedded, or one that is given), a redis-server, free ports."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from app.store.embedded import EmbeddedPostgres
 
 START_SECONDS = 20.0
+GIVEN_DATABASE = "CURVECAST_TEST_DATABASE_URL"
+"""Environment: a server to test on instead of the embedded one. The user must be allowed to create databases."""
 
 
 def free_port() -> int:
@@ -43,6 +47,21 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def session_postgres() -> Iterator[str]:
+    """The URL of the server that all tests share which do not stop theirs: the given one, else an embedded one."""
+    if given := os.environ.get(GIVEN_DATABASE):
+        yield given
+        return
+    with postgres() as server:
+        yield server.url
+
+
+def url_of_database(server_url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
 def redis_binary() -> str:
