@@ -71,9 +71,6 @@ def free_port() -> int:
 async def start(*arguments: str, folder: Path, port: int | None = None, **settings: str) -> Running:
     """Starts `curvecast ARGUMENTS` with its data under `folder`; `settings` are CURVECAST_ variables in lower case."""
     port = port or free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    # The database server of a root user runs as another one and must be able to reach its folder.
-    folder.chmod(0o755)
     given = {f"CURVECAST_{name.upper()}": value for name, value in settings.items()}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CURVECAST_")}
     log = folder / f"curvecast-{port}.log"

@@ -3,13 +3,14 @@
 import asyncio
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from running import START_SECONDS, Running, free_port, running_market, start
-from servers import RedisServer
+from servers import RedisServer, open_folder
 
 COMMANDS = ("up", "serve", "index", "replay", "migrate", "schema", "status", "record")
 WORLD = """{
@@ -19,6 +20,13 @@ WORLD = """{
   trades(first: 200) { nodes { id cursor priceExact } }
   graduations(first: 50) { nodes { id } }
 }"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the database server's own user may enter when the tests run as root."""
+    with open_folder() as folder:
+        yield folder
 
 
 async def said(*arguments: str, folder: Path, port: int | None = None, **settings: str) -> tuple[int, str]:
@@ -46,26 +54,26 @@ async def gone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
-    code, text = await said(command, "--help", folder=tmp_path)
+async def test_every_command_explains_itself(command: str, home: Path) -> None:
+    code, text = await said(command, "--help", folder=home)
     assert code == 0
     assert f"usage: curvecast {command}" in text
 
 
-async def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+async def test_a_busy_port_is_one_clear_line(home: Path) -> None:
     port = free_port()
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", port)
     async with server:
-        code, text = await said("up", folder=tmp_path, port=port)
+        code, text = await said("up", folder=home, port=port)
     assert code == 1
     assert text.strip().splitlines() == [
         f"curvecast: 127.0.0.1:{port} is in use: stop what listens there, or set CURVECAST_PORT to another port."
     ]
 
 
-async def test_an_unreachable_database_is_one_clear_line_without_the_password(tmp_path: Path) -> None:
+async def test_an_unreachable_database_is_one_clear_line_without_the_password(home: Path) -> None:
     url = f"postgresql://me:hidden@127.0.0.1:{free_port()}/market"
-    code, text = await said("migrate", folder=tmp_path, database_url=url)
+    code, text = await said("migrate", folder=home, database_url=url)
     assert code == 1
     assert len(text.strip().splitlines()) == 1
     assert "no database at 127.0.0.1:" in text
@@ -82,39 +90,39 @@ async def test_an_unreachable_database_is_one_clear_line_without_the_password(tm
         (["status", "--url", "http://127.0.0.1:9/graphql"], "no Curvecast answers"),
     ],
 )
-async def test_a_mistake_is_one_clear_line(arguments: list[str], part: str, tmp_path: Path) -> None:
-    code, text = await said(*arguments, folder=tmp_path)
+async def test_a_mistake_is_one_clear_line(arguments: list[str], part: str, home: Path) -> None:
+    code, text = await said(*arguments, folder=home)
     assert code == 1
     assert part in text
     assert len(text.strip().splitlines()) == 1
 
 
-async def test_the_market_says_where_it_is_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
-    async with running_market(tmp_path) as market:
+async def test_the_market_says_where_it_is_and_stops_cleanly_on_ctrl_c(home: Path) -> None:
+    async with running_market(home) as market:
         assert f"{market.url}   (SIMULATED data" in market.said
-        code, text = await said("status", folder=tmp_path, port=market.port)
+        code, text = await said("status", folder=home, port=market.port)
         assert code == 0
         assert "SIMULATED" in text
         assert await market.stop(signal.SIGINT) == 0
         assert "Traceback" not in market.said
-    assert servers_under(tmp_path) == []
+    assert servers_under(home) == []
 
 
-async def test_a_second_market_over_the_same_data_folder_is_refused(tmp_path: Path) -> None:
-    async with running_market(tmp_path):
-        code, text = await said("up", folder=tmp_path)
+async def test_a_second_market_over_the_same_data_folder_is_refused(home: Path) -> None:
+    async with running_market(home):
+        code, text = await said("up", folder=home)
     assert code == 1
     assert "is in use by another Curvecast" in text
     assert len(text.strip().splitlines()) == 1
 
 
-async def test_a_killed_market_leaves_no_postgres_behind_and_the_next_start_has_all_it_had(tmp_path: Path) -> None:
-    async with running_market(tmp_path) as market:
+async def test_a_killed_market_leaves_no_postgres_behind_and_the_next_start_has_all_it_had(home: Path) -> None:
+    async with running_market(home) as market:
         before = await known(market)
         market.process.kill()
         await market.process.wait()
-        await gone(tmp_path)
-    async with running_market(tmp_path) as market:
+        await gone(home)
+    async with running_market(home) as market:
         answer = await market.query("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": before})
     assert answer["nodes"] == [{"id": each} for each in before]
 
@@ -125,10 +133,10 @@ async def known(market: Running) -> list[str]:
 
 
 async def test_an_indexer_and_two_apis_share_one_database_and_one_redis(
-    tmp_path: Path, database_url: str, redis_server: RedisServer
+    home: Path, database_url: str, redis_server: RedisServer
 ) -> None:
     async def process(*arguments: str) -> Running:
-        return await start(*arguments, folder=tmp_path, database_url=database_url, redis_url=redis_server.url)
+        return await start(*arguments, folder=home, database_url=database_url, redis_url=redis_server.url)
 
     market = ("--source", "simulate", "--rate", "500", "--tokens", "20", "--count", "2000")
     indexer = await process("index", *market, "--once")
@@ -150,17 +158,17 @@ def trades_of(world: dict[str, Any]) -> int:
 
 
 async def test_an_api_over_a_database_without_tables_says_what_to_do(
-    tmp_path: Path, empty_database_url: str, redis_server: RedisServer
+    home: Path, empty_database_url: str, redis_server: RedisServer
 ) -> None:
-    code, text = await said("serve", folder=tmp_path, database_url=empty_database_url, redis_url=redis_server.url)
+    code, text = await said("serve", folder=home, database_url=empty_database_url, redis_url=redis_server.url)
     assert code == 1
     assert "run `curvecast migrate` first" in text
 
 
-async def test_a_recording_of_a_market_replays_to_its_trades(tmp_path: Path) -> None:
-    recording = tmp_path / "market.ndjson.zst"
-    assert (await said("record", "--source", "simulate", "--count", "300", str(recording), folder=tmp_path))[0] == 0
-    code, text = await said("replay", str(recording), "--once", folder=tmp_path)
+async def test_a_recording_of_a_market_replays_to_its_trades(home: Path) -> None:
+    recording = home / "market.ndjson.zst"
+    assert (await said("record", "--source", "simulate", "--count", "300", str(recording), folder=home))[0] == 0
+    code, text = await said("replay", str(recording), "--once", folder=home)
     assert code == 0, text
     assert " 0 dead letters, 0 pieces unreadable." in text
     stored = re.search(r"([\d,]+) events stored", text)
@@ -168,10 +176,10 @@ async def test_a_recording_of_a_market_replays_to_its_trades(tmp_path: Path) -> 
     assert int(stored[1].replace(",", "")) > 300
 
 
-async def test_a_recording_is_never_overwritten(tmp_path: Path) -> None:
-    recording = tmp_path / "kept.ndjson"
+async def test_a_recording_is_never_overwritten(home: Path) -> None:
+    recording = home / "kept.ndjson"
     recording.write_bytes(b"mine\n")
-    code, text = await said("record", "--source", "simulate", "--count", "10", str(recording), folder=tmp_path)
+    code, text = await said("record", "--source", "simulate", "--count", "10", str(recording), folder=home)
     assert code == 1
     assert "exists" in text
     assert recording.read_bytes() == b"mine\n"

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from recorded import DATA, needs_recordings
 from running import Running, start
+from servers import open_folder
 
 from app.domain.programs import METEORA_DBC, NATIVE_SOL, PUMP_FUN, PUMP_SWAP, WSOL
 
@@ -112,16 +112,16 @@ def dbc_trade(fields: dict[str, Any], golden: dict[str, Any]) -> dict[str, str |
 
 
 @pytest.fixture(scope="module")
-async def indexed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    """`curvecast replay DATA --once`, and then a server over what it stored."""
-    folder: Path = tmp_path_factory.mktemp("golden")
-    replay = await start("replay", str(DATA), "--once", folder=folder)
-    async with asyncio.timeout(SECONDS):
-        assert await replay.process.wait() == 0, replay.said
-    server = await start("up", "--source", f"replay:{DATA}", folder=folder)
-    await server.ready()
-    yield server
-    assert await server.stop() == 0
+async def indexed() -> AsyncIterator[Running]:
+    """`curvecast replay RECORDINGS --once`, and then a server over what it stored."""
+    with open_folder() as folder:
+        replay = await start("replay", str(DATA), "--once", folder=folder)
+        async with asyncio.timeout(SECONDS):
+            assert await replay.process.wait() == 0, replay.said
+        server = await start("up", "--source", f"replay:{DATA}", folder=folder)
+        await server.ready()
+        yield server
+        assert await server.stop() == 0
 
 
 @pytest.mark.parametrize(("file", "expected"), list(golden_trades()))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ConsoleMessage, Page, Request, async_playwright, expect
 from running import Running, running_market
+from servers import open_folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = next(
@@ -28,9 +29,10 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    async with running_market(tmp_path_factory.mktemp("market")) as running:
-        yield running
+async def server() -> AsyncIterator[Running]:
+    with open_folder() as folder:
+        async with running_market(folder) as running:
+            yield running
 
 
 class Opened:
