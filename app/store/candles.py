@@ -36,6 +36,8 @@ from app.store.tables import candles_1d, candles_1h, candles_1m, tokens, trades,
 
 _STORED = {Interval.M1: candles_1m, Interval.H1: candles_1h, Interval.D1: candles_1d}
 _TIME = DateTime(timezone=True)
+_PLAN_ANEW = "SET plan_cache_mode = force_custom_plan"
+"""After five charts Postgres would settle on one plan for any number of tokens: 100 charts then took 5 s, not 0.6 s."""
 _SECONDS_KEPT = DAY
 """Candles of less than a minute are promised for this long only."""
 _SUMS = ("volume", "buy_volume", "volume_usd", "buy_volume_usd", "trades", "buys", "usd_trades")
@@ -77,6 +79,7 @@ async def read_charts(connection: AsyncConnection, mints: Sequence[str], asked: 
     source = tokens.outerjoin(chosen, chosen.c.token_id == tokens.c.id)
     query = select(*facts, chosen).select_from(source).where(among(tokens.c.mint, mints)).order_by(chosen.c.start)
     charts: dict[str, Chart] = {}
+    await connection.exec_driver_sql(_PLAN_ANEW)
     for row in await connection.execute(query):
         chart = charts.setdefault(row.mint, Chart(row.id, row.decimals, _integer(row.total_supply), row.protocol, []))
         if row.token_id is not None:
