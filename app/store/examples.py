@@ -33,7 +33,7 @@ async def read_examples(connection: AsyncConnection) -> dict[str, object]:
     )
     pool = await connection.scalar(
         select(venues.c.address)
-        .where(venues.c.kind == TradeProgram.AMM_POOL)
+        .where(venues.c.kind == TradeProgram.AMM_POOL, venues.c.real_quote_reserves.is_not(None))
         .order_by(venues.c.as_of_time.desc(), venues.c.id)
         .limit(1)
     )

@@ -21,6 +21,8 @@ PROGRAM_ID: Final = PUMP_FUN
 IDL: Final = PUMP
 BASE_DECIMALS: Final = 6
 """Every pump mint has six."""
+SUPPLY: Final = 1_000_000_000 * 10**BASE_DECIMALS
+"""Raw supply of every pump mint but mayhem ones (PROGRAMS.md, "pump curve and fees")."""
 _FEES: Final = ("fee", "creator_fee", "cashback", "holder_rewards")
 _FEE_BPS: Final = (
     "fee_basis_points",
@@ -66,7 +68,10 @@ def _trade(fields: Fields, emission: Emission, context: Context, place: tuple[in
         virtual_base_reserves=fields["virtual_token_reserves"],
         virtual_quote_reserves=fields[f"virtual_{of}_reserves"],
         real_base_reserves=fields.get("real_token_reserves"),
-        real_quote_reserves=fields.get(f"real_{of}_reserves"),
+        real_quote_reserves=fields.get(
+            f"real_{of}_reserves", fields[f"virtual_{of}_reserves"] - STANDARD_VIRTUAL_QUOTE
+        ),
+        base_supply=None if fields.get("mayhem_mode") else SUPPLY,
         creator=someone(fields.get("creator")),
         compute_units=context.transaction.compute_units,
         priority_fee=context.priority_fee,
@@ -89,7 +94,7 @@ def _launch(fields: Fields, emission: Emission, context: Context, place: tuple[i
         quote_mint=quote_mint,
         quote_decimals=context.decimals(quote_mint),
         token_program=token_program or context.account(emission, "token_program", touching=fields["mint"]),
-        total_supply=fields.get("token_total_supply"),
+        total_supply=fields.get("token_total_supply", None if fields.get("is_mayhem_mode") else SUPPLY),
         virtual_base_reserves=fields.get("virtual_token_reserves"),
         virtual_quote_reserves=fields.get("virtual_quote_reserves", fields.get("virtual_sol_reserves")),
         real_base_reserves=fields.get("real_token_reserves"),
