@@ -68,9 +68,7 @@ def _trade(fields: Fields, emission: Emission, context: Context, place: tuple[in
         virtual_base_reserves=fields["virtual_token_reserves"],
         virtual_quote_reserves=fields[f"virtual_{of}_reserves"],
         real_base_reserves=fields.get("real_token_reserves"),
-        real_quote_reserves=fields.get(
-            f"real_{of}_reserves", fields[f"virtual_{of}_reserves"] - STANDARD_VIRTUAL_QUOTE
-        ),
+        real_quote_reserves=fields.get(f"real_{of}_reserves"),
         base_supply=None if fields.get("mayhem_mode") else SUPPLY,
         creator=someone(fields.get("creator")),
         compute_units=context.transaction.compute_units,
