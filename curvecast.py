@@ -161,7 +161,7 @@ async def record(options: argparse.Namespace, settings: Settings) -> int:
 def _source(options: argparse.Namespace, settings: Settings) -> "Source":
     from indexer.sources.selection import SourceOptions, open_source
 
-    given = {name: getattr(options, name, None) for name in SourceOptions._fields}
+    given = {each.name: getattr(options, each.name, None) for each in dataclasses.fields(SourceOptions)}
     return open_source(settings.source, SourceOptions(**{k: v for k, v in given.items() if v is not None}))
 
 

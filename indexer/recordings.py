@@ -22,6 +22,8 @@ from indexer.transaction import Instruction, Transaction
 
 MAX_PIECE_BYTES: Final = 256 << 20
 """A block in jsonParsed takes up to 30 MB; what is ten times larger is not one piece."""
+SIMULATED: Final = b'{"simulated":true}\n'
+"""First line of a recorded simulation, so that it is told as one when it is replayed."""
 _SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson", ""})
 _COMPRESSED: Final = frozenset({".gz", ".zst"})
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -158,6 +160,15 @@ def _is_json(line: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_simulated(path: Path) -> bool:
+    """Whether a file is a recorded simulation: it begins with `SIMULATED`."""
+    try:
+        with path.open("rb") as raw:
+            return _decompressed(raw).read(len(SIMULATED)) == SIMULATED
+    except _BROKEN:
+        return False
 
 
 def write_recording(out: IO[bytes], transactions: Iterable[Transaction], rates: Iterable[Rate] = ()) -> None:

@@ -63,7 +63,7 @@ class TradeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     compute_units: int | None
     priority_fee: int | None
     is_first_trade: bool
-    """Whether it is the trader's first indexed trade in this token, in chain order; a late older one takes its place."""
+    """Whether it is the trader's first indexed trade in this token, in chain order; an older one takes its place."""
 
     @property
     def slot(self) -> int:

@@ -10,7 +10,7 @@ from typing import IO, Final, cast
 import zstandard
 
 from app.errors import StartupError
-from indexer.recordings import write_recording
+from indexer.recordings import SIMULATED, write_recording
 from indexer.sources import Source
 
 _EVERY_SECONDS: Final = 2.0
@@ -23,6 +23,8 @@ async def record(source: Source, path: Path, say: Callable[[str], None]) -> None
     """
     written, told = 0, time.monotonic()
     with _create(path) as out:
+        if source.is_simulated:
+            out.write(SIMULATED)
         async for delivery in source.stream(None):
             write_recording(out, delivery.transactions, delivery.rates)
             written += len(delivery.transactions)

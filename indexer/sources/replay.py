@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
 from app.domain.events import Rate
 from app.errors import StartupError
 from indexer.parse import Parsed, parse
-from indexer.recordings import Piece, list_files, read_pieces
+from indexer.recordings import Piece, is_simulated, list_files, read_pieces
 from indexer.sources import Delivery, Unreadable
 from indexer.transaction import Transaction
 
@@ -20,8 +20,9 @@ BATCH: Final = 500
 
 
 class ReplayState(msgspec.Struct, frozen=True, array_like=True):
-    """Where a replay stands: this file, after this line (0: after the whole file)."""
+    """Where a replay stands: this file of this path, after this line (0: after all of it); no file: at the start."""
 
+    path: str
     file: str
     line: int
 
@@ -31,10 +32,10 @@ class ReplaySource:
 
     `speed` paces by block time (1 is as it happened, 2 twice as fast); None does not wait. What cannot be read is
     delivered as `Unreadable` and the replay goes on. StartupError when the path does not exist.
+    A replay that was stopped goes on where it stood; one that came to its end, or of another path, starts anew.
     """
 
     name = "replay"
-    is_simulated: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class ReplaySource:
         if speed is not None and speed <= 0:
             raise StartupError("the speed of a replay must be above 0")
         self._files = list_files(self._path)
+        self.is_simulated = any(is_simulated(file) for file in self._files)
         self._sizes = [file.stat().st_size for file in self._files]
         self._pace = _Pace(speed, sleep, clock) if speed is not None else None
         self.bytes_total = sum(self._sizes)
@@ -65,6 +67,7 @@ class ReplaySource:
                 batch = _Batch()
             batch.add(piece_state, where, parsed)
         if batch.state is not None:
+            batch.state = ReplayState(self._place, "", 0)
             yield await self._deliver(batch)
 
     async def _deliver(self, batch: "_Batch") -> Delivery:
@@ -74,6 +77,8 @@ class ReplaySource:
         return batch.delivery()
 
     def _parsed(self, resume: ReplayState | None) -> Iterator[tuple[ReplayState, str, Parsed]]:
+        if resume is not None and (resume.path != self._place or not resume.file):
+            resume = None
         before = 0
         for file, size in zip(self._files, self._sizes, strict=True):
             name = self._relative(file)
@@ -82,7 +87,7 @@ class ReplaySource:
                 line = resume.line if resume is not None and name == resume.file else 0
                 for piece in read_pieces(file, after_line=line, advanced=self._advance(before)):
                     where = f"{name}:{piece.line}" if piece.line else name
-                    yield ReplayState(name, piece.line), where, _parse_piece(piece)
+                    yield ReplayState(self._place, name, piece.line), where, _parse_piece(piece)
             before += size
             self.bytes_done = before
 
@@ -91,6 +96,10 @@ class ReplaySource:
             self.bytes_done = before + position
 
         return advanced
+
+    @property
+    def _place(self) -> str:
+        return str(self._path.resolve())
 
     def _relative(self, file: Path) -> str:
         return file.name if file == self._path else file.relative_to(self._path).as_posix()

@@ -1,6 +1,7 @@
 """From what the user names (`simulate`, `replay:PATH`) to the source that reads it: the one list of sources."""
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from app.errors import StartupError
 from indexer.sources import Source
@@ -10,7 +11,8 @@ from indexer.sources.simulate import SimulateSource
 KNOWN: Final = "simulate, replay:PATH"
 
 
-class SourceOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
     """What the command line may say about a source; each source takes what concerns it."""
 
     rate: float = 40.0

@@ -36,7 +36,7 @@ from indexer import base58
 from indexer.decoders import decode
 from indexer.layouts.pump import PUMP
 from indexer.parse import parse
-from indexer.recordings import read_pieces, write_recording
+from indexer.recordings import SIMULATED, read_pieces, write_recording
 from indexer.sources import Delivery
 from indexer.sources.replay import BATCH, ReplaySource
 from indexer.transaction import Instruction, Transaction
@@ -142,7 +142,31 @@ async def test_a_replay_resumes_after_the_delivery_whose_state_was_kept(tmp_path
 
     assert slots(whole) == list(range(1_901))
     assert slots(whole[:cut]) + slots(rest) == slots(whole)
-    assert await replay(tmp_path, whole[-1].state) == []
+
+
+async def test_a_replay_that_came_to_its_end_or_of_another_path_starts_anew(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, name in ((first, "z.ndjson"), (second, "a.ndjson")):
+        folder.mkdir()
+        (folder / name).write_bytes(recording(700))
+    whole = await replay(first)
+
+    assert slots(await replay(first, whole[-1].state)) == slots(whole)
+    assert slots(await replay(second, whole[0].state)) == slots(whole)
+
+
+def test_a_recorded_simulation_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "chain.ndjson").write_bytes(recording(3))
+    assert not ReplaySource(tmp_path).is_simulated
+    (tmp_path / "market.ndjson.gz").write_bytes(gzip.compress(SIMULATED + recording(3)))
+    assert ReplaySource(tmp_path).is_simulated
+
+
+async def test_the_mark_of_a_recorded_simulation_is_no_unreadable_piece(tmp_path: Path) -> None:
+    (tmp_path / "market.ndjson").write_bytes(SIMULATED + recording(3))
+    deliveries = await replay(tmp_path)
+    assert len(slots(deliveries)) == 3
+    assert [piece for delivery in deliveries for piece in delivery.unreadable] == []
 
 
 async def test_progress_counts_the_bytes_on_disk(tmp_path: Path) -> None:

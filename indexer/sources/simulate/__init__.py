@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
 from math import sin
 from random import Random
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
@@ -59,8 +59,8 @@ class SimulateSource:
     the same bytes.
     """
 
-    name: ClassVar[str] = "simulate"
-    is_simulated: ClassVar[bool] = True
+    name = "simulate"
+    is_simulated = True
 
     def __init__(
         self,
