@@ -24,9 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    names = sa.inspect(op.get_bind()).get_view_names()
-    for name in sorted(name for name in names if name.startswith("trades_cagg_")):
-        op.execute(f"DROP VIEW {name} CASCADE")
+    op.execute("DROP MATERIALIZED VIEW IF EXISTS trades_cagg_1m CASCADE")  # and those over it
     for name in reversed(TABLES):
         op.drop_table(name)
 

@@ -170,7 +170,8 @@ trades = Table(
     Column("identity", LargeBinary, primary_key=True),
     Column("position", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("token_id", Integer, nullable=False),
+    # In the key for TimescaleDB, which then looks for a duplicate only among the compressed rows of its token.
+    Column("token_id", Integer, primary_key=True, autoincrement=False),
     Column("trader_id", Integer, nullable=False),
     Column("venue_id", Integer, nullable=False),
     Column("signature", LargeBinary, nullable=False),

@@ -76,10 +76,12 @@ async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade
     """Identities of those that are stored already. The time bounds let Postgres skip the partitions of other days."""
     times = [_datetime(trade.key[0]) for trade in trades]
     rows = await connection.fetch(
-        "SELECT trades.identity FROM unnest($1::timestamptz[], $2::bytea[]) AS given(block_time, identity)"
-        " JOIN trades USING (block_time, identity) WHERE trades.block_time BETWEEN $3 AND $4",
+        "SELECT trades.identity FROM unnest($1::timestamptz[], $2::bytea[], $3::integer[])"
+        " AS given(block_time, identity, token_id) JOIN trades USING (block_time, identity, token_id)"
+        " WHERE trades.block_time BETWEEN $4 AND $5",
         times,
         [trade.key[2] for trade in trades],
+        [trade.token_id for trade in trades],
         min(times),
         max(times),
     )
