@@ -4,6 +4,9 @@ import asyncio
 
 import asyncpg
 import pytest
+from dumps import dump
+from factories import market
+from migrating import go_down, go_up
 from servers import free_port
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +15,8 @@ from app.errors import StartupError
 from app.settings import Settings
 from app.store.engine import check, create_engine
 from app.store.migrate import differences, needs_upgrade, upgrade
+from app.store.writer import Writer
+from app.store.writer_batch import Work
 
 
 async def test_the_migrations_make_exactly_the_tables_that_are_declared(engine: AsyncEngine) -> None:
@@ -38,6 +43,21 @@ async def test_an_empty_database_needs_an_upgrade_and_a_migrated_one_does_not(
     assert await needs_upgrade(empty)
     await empty.dispose()
     assert not await needs_upgrade(engine)
+
+
+async def test_every_migration_can_be_taken_back_and_the_later_ones_keep_what_is_stored(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    async with Writer(engine, Settings(), source="test", is_simulated=False) as writer:
+        await writer.write(Work([event for event, _ in market(seed=1, length=60)]))
+    stored = await dump(database_url)
+    await go_down(engine, "0001")
+    await go_up(engine)
+    assert await dump(database_url) == stored
+    await go_down(engine, "base")
+    await go_up(engine)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
 
 
 async def test_each_store_has_its_own_id(database_url: str, empty_database_url: str) -> None:
