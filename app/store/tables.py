@@ -278,7 +278,6 @@ token_accounts = Table(
     Column("as_of_time", _time(), nullable=False),
     Column("as_of_position", BigInteger, nullable=False),
     Column("as_of_identity", LargeBinary, nullable=False),
-    Index("ix_token_accounts_amount", "token_id", "amount"),
     Index("ix_token_accounts_owner", "token_id", "owner_id"),
     comment="Balances of launched tokens from the transactions' post balances; newest in chain order wins.",
 )
