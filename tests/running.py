@@ -8,11 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+LIVE_MILLISECONDS = 5_000
 COMMAND = [sys.executable, str(Path(__file__).resolve().parent.parent / "curvecast.py")]
 
 
@@ -86,6 +88,12 @@ async def start(*arguments: str, folder: Path, port: int | None = None, **settin
     return Running(process, port, log)
 
 
+async def is_live(market: Running) -> bool:
+    """Whether the history is indexed and trades come as they happen."""
+    data: Any = await market.query("{ status { head { ageMs } } }")
+    return bool(data["status"]["head"]["ageMs"] < LIVE_MILLISECONDS)
+
+
 @asynccontextmanager
 async def running_market(folder: Path) -> AsyncIterator[Running]:
     """`curvecast up` on a small simulated market, ready and with trades."""
@@ -93,7 +101,7 @@ async def running_market(folder: Path) -> AsyncIterator[Running]:
     try:
         await market.ready()
         async with asyncio.timeout(START_SECONDS):
-            while not (await market.query("{ trades(first: 1) { nodes { id } } }"))["trades"]["nodes"]:  # type: ignore[index]
+            while not await is_live(market):
                 await asyncio.sleep(0.05)
         yield market
     finally:

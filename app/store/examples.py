@@ -4,20 +4,24 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.programs import TradeProgram
-from app.store.tables import tokens, trades, venues, wallets
+from app.store.tables import token_stats, tokens, trades, venues, wallets
 
 MINTS = 5
+WINDOW = 60
+"""Seconds before the head."""
 
 
 async def read_examples(connection: AsyncConnection) -> dict[str, object]:
     """Values by variable name: `mint`, `mints`, `wallet`, `pool`, `address`; a name is absent where nothing is stored.
 
-    The tokens are those that traded most: of them a subscription soon shows something.
+    The tokens are those that traded most just now: of them a subscription soon shows something.
     """
+    recent = token_stats.c.trade_count.label("recent")
     rows = await connection.execute(
         select(tokens.c.id, tokens.c.mint)
+        .outerjoin(token_stats, (token_stats.c.token_id == tokens.c.id) & (token_stats.c.window == WINDOW))
         .where(tokens.c.last_trade_at.is_not(None))
-        .order_by(tokens.c.trade_count.desc(), tokens.c.id)
+        .order_by(recent.desc().nulls_last(), tokens.c.trade_count.desc(), tokens.c.id)
         .limit(MINTS)
     )
     busiest = rows.all()

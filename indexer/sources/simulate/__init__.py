@@ -156,9 +156,10 @@ class _Chain:
         self._pump = PumpFun(self._seeded)
         self._swap = PumpSwap(self._seeded)
         self._dbc = MeteoraDbc(self._seeded)
-        self._pump_accounts = lru_cache(maxsize=None)(self._make_pump_accounts)
-        self._pool_accounts = lru_cache(maxsize=None)(self._make_pool_accounts)
-        self._dbc_accounts = lru_cache(maxsize=None)(self._make_dbc_accounts)
+        remembered = lru_cache(maxsize=2 * tokens)  # those that trade, and some that just ceased
+        self._pump_accounts = remembered(self._make_pump_accounts)
+        self._pool_accounts = remembered(self._make_pool_accounts)
+        self._dbc_accounts = remembered(self._make_dbc_accounts)
         self._by_number = {token.number: token for token in snapshot.tokens}
         self._index = 0
 
@@ -180,7 +181,8 @@ class _Chain:
             yield tuple(part)
 
     def _launches(self, rng: Random, trades: int) -> Iterator[Transaction]:
-        missing = self._size - len(self._now.tokens)
+        tokens = self._now.tokens
+        missing = self._size - len(tokens) + sum(token.venue is Venue.GONE for token in tokens)
         for _ in range(missing or _whole(trades * shape.LAUNCHES_PER_TRADE, rng)):
             yield from self._launch(rng)
 
@@ -202,9 +204,10 @@ class _Chain:
         if len(tokens) < self._size:
             tokens.append(token)
             return
-        rank = min(
-            (rng.randrange(self._size) for _ in range(_CANDIDATES)), key=lambda each: market.interest(tokens[each])
-        )
+        gone = (at for at, each in enumerate(tokens) if each.venue is Venue.GONE)
+        candidates = (rng.randrange(self._size) for _ in range(_CANDIDATES))
+        rank = next(gone, None)
+        rank = min(candidates, key=lambda at: market.interest(tokens[at])) if rank is None else rank
         del self._by_number[tokens[rank].number]
         tokens[rank] = token
 
