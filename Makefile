@@ -33,8 +33,8 @@ replay: install ## Indexes recordings into the local store (RECORDINGS=path)
 schema: $(VENV)/.dev ## Writes graphql/schema.graphql from the code
 	$(BIN)/curvecast schema > graphql/schema.graphql
 
-migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes")
-	$(BIN)/curvecast migrate --new "$(m)"
+migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes"; needs CURVECAST_DATABASE_URL)
+	$(BIN)/alembic revision --autogenerate -m "$(m)"
 
 bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, ingest, latency)
 	$(BIN)/python bench/$(B).py
