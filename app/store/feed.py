@@ -84,8 +84,12 @@ async def read_stored_graduations(engine: AsyncEngine, after: int, last: int) ->
 
 
 async def read_first_point(engine: AsyncEngine) -> ChainPoint | None:
-    """The oldest trade that a stream can start from; None where nothing has traded."""
-    query = select(trades.c.position, trades.c.block_time, trades.c.commitment).order_by(trades.c.sequence).limit(1)
+    """The oldest trade that a stream can start from; None where nothing has traded.
+
+    By chain order, which needs the oldest day only; by sequence, TimescaleDB would read every compressed day.
+    """
+    oldest = (trades.c.block_time, trades.c.position, trades.c.identity)
+    query = select(trades.c.position, trades.c.block_time, trades.c.commitment).order_by(*oldest).limit(1)
     async with engine.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
     if row is None:
