@@ -98,13 +98,13 @@ class SimulateSource:
         while self._count is None or snapshot.trades < self._count:
             limit = None if self._count is None else self._count - snapshot.trades
             slot = snapshot.slot
-            parts = list(chain.next_slot(limit))
-            for index, part in enumerate(parts):
+            is_first = True
+            for part, share in chain.next_slot(limit):
                 if self._paced:
-                    await _until(snapshot.started + (slot + (index + 1) / len(parts)) / SLOTS_PER_SECOND)
-                is_last = index == len(parts) - 1
-                due = is_last and (time.monotonic() - last_state > _SNAPSHOT_SECONDS or not self._more(snapshot))
-                yield self._delivery(part, slot, snapshot if due else None, is_first=index == 0)
+                    await _until(snapshot.started + (slot + share) / SLOTS_PER_SECOND)
+                due = share == 1 and (time.monotonic() - last_state > _SNAPSHOT_SECONDS or not self._more(snapshot))
+                yield self._delivery(part, slot, snapshot if due else None, is_first=is_first)
+                is_first = False
                 if due:
                     last_state = time.monotonic()
 
@@ -163,8 +163,9 @@ class _Chain:
         self._by_number = {token.number: token for token in snapshot.tokens}
         self._index = 0
 
-    def next_slot(self, limit: int | None) -> Iterator[tuple[Transaction, ...]]:
-        """The transactions of one slot in parts, at most `limit` trades; the market is one slot on afterwards."""
+    def next_slot(self, limit: int | None) -> Iterator[tuple[tuple[Transaction, ...], float]]:
+        """The transactions of one slot in parts, each with the share of the slot that is over then; at most `limit`
+        trades. The market is one slot on with the last part."""
         now = self._now
         rng = Random(self._seed * 1_000_003 + now.slot)
         self._index = 0
@@ -176,9 +177,10 @@ class _Chain:
         for start in range(0, max(trades, 1), size):
             part = [*opening, *self._trades(picks[start : start + size], rng)]
             opening = []
-            if start + size >= trades:
+            is_last = start + size >= trades
+            if is_last:
                 now.slot += 1
-            yield tuple(part)
+            yield tuple(part), 1.0 if is_last else (start + size) / trades
 
     def _launches(self, rng: Random, trades: int) -> Iterator[Transaction]:
         tokens = self._now.tokens
