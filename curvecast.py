@@ -136,8 +136,11 @@ async def schema(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def status(options: argparse.Namespace, settings: Settings) -> int:
-    """The `Status` of a running server."""
+    """The `Status` of a running server; or whether the candles in the database are what their trades make."""
     from app.transport.remote import read_status
+
+    if options.candles:
+        return await _compare_candles(settings)
 
     report = await asyncio.to_thread(read_status, options.url or f"{_address(settings)}/graphql")
     print(report.text)
@@ -244,6 +247,21 @@ def _address(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
+async def _compare_candles(settings: Settings) -> int:
+    from app.store.crosscheck import compare_candles
+    from app.store.engine import open_engine
+
+    if settings.is_embedded:
+        raise StartupError("the embedded database has no TimescaleDB, whose aggregates candles are compared with.")
+    async with open_engine(settings) as engine:
+        found = await compare_candles(engine)
+    for each in found:
+        print(
+            f"{each.width}  {each.compared:,} candles since {each.since:%Y-%m-%d} compared, {each.differing:,} differ"
+        )
+    return 1 if any(each.differing for each in found) else 0
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -298,6 +316,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "status", status, "print how a running server is")
     command.add_argument("--url", help="its GraphQL address; this machine's unless given")
+    candles = "instead, compare candles with TimescaleDB's aggregates, in CURVECAST_DATABASE_URL"
+    command.add_argument("--candles", action="store_true", help=candles)
 
     command = _add(commands, "record", record, "write what a source hands over as a recording")
     _add_source(command)

@@ -183,3 +183,9 @@ async def test_a_recording_is_never_overwritten(home: Path) -> None:
     assert code == 1
     assert "exists" in text
     assert recording.read_bytes() == b"mine\n"
+
+
+async def test_candles_cannot_be_compared_where_there_is_no_timescale(tmp_path: Path) -> None:
+    code, text = await said("status", "--candles", folder=tmp_path)
+    assert (code, text.count("\n")) == (1, 1)
+    assert "TimescaleDB" in text

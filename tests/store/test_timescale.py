@@ -23,6 +23,7 @@ from app.domain.events import Event
 from app.domain.programs import Side
 from app.domain.records import TradeRecord
 from app.settings import Settings
+from app.store.crosscheck import compare_candles
 from app.store.engine import create_engine
 from app.store.feed import read_batch
 from app.store.migrate import differences
@@ -204,6 +205,23 @@ async def test_aggregates_equal_the_candles_before_and_after_refreshes_and_late_
     trades += trades_in(await write(engine, events[1::2]))
     await run_jobs(database, "policy_refresh_continuous_aggregate")
     await assert_aggregates_equal_the_fold(database, trades)
+
+
+async def test_the_cross_check_finds_a_candle_that_its_trades_do_not_make(
+    database: asyncpg.Connection, engine: AsyncEngine
+) -> None:
+    await write(engine, story(8, MIDNIGHT - DAY))
+    await write(engine, [trade(block_time=int(time.time()))])
+    for each in await compare_candles(engine):
+        assert (each.compared > 0, each.differing) == (True, 0), each.width
+    bucket = await database.fetchval(
+        "UPDATE candles_1h SET high = high * 1.000000000000001 WHERE ctid = (SELECT ctid FROM candles_1h LIMIT 1)"
+        " RETURNING bucket"
+    )
+    await database.execute("DELETE FROM candles_1d WHERE bucket = $1", bucket.replace(hour=0))
+    counts = {each.width: each.differing for each in await compare_candles(engine)}
+    assert (counts["1m"], counts["1h"]) == (0, 1)
+    assert counts["1d"] > 0
 
 
 async def test_aggregates_of_today_hold_a_trade_as_soon_as_it_is_stored(
