@@ -1,6 +1,6 @@
 """What a client asks, read from untrusted bytes: the same for POST, GET and the `subscribe` message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ import msgspec
 from app.errors import InvalidInput
 
 T = TypeVar("T")
+MAX_JSON_DEPTH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,32 @@ class GraphQLRequest:
 def read_json(text: bytes | str) -> Any:
     """Any JSON value. Raises InvalidInput for bad UTF-8, bad JSON, too deep nesting and numbers out of range."""
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
+        # How deep the parser itself goes depends on the Python: what is let through must not.
+        if _openings(text) > MAX_JSON_DEPTH and _is_deeper(value, MAX_JSON_DEPTH):
+            raise RecursionError
     except RecursionError:
-        raise InvalidInput("The JSON is nested too deeply.") from None
+        raise InvalidInput(f"The JSON is nested too deeply: at most {MAX_JSON_DEPTH} levels.") from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise InvalidInput(f"This is not JSON that can be read: {error}.") from None
+    return value
+
+
+def _openings(text: bytes | str) -> int:
+    return text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [each for outer in level for each in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def read_request(value: Any) -> GraphQLRequest:

@@ -157,6 +157,7 @@ NOT_REQUESTS = {
     "operationName that is a number": '{"query": "{ hello }", "operationName": 1}',
     "extensions that are a list": '{"query": "{ hello }", "extensions": []}',
     "deeply nested": "[" * 4_000,
+    "variables nested 129 levels deep": '{"query": "{ hello }", "variables": {"a": ' + "[" * 127 + "]" * 127 + "}}",
     "deeply nested variables": '{"query": "{ hello }", "variables": {"a": ' + "[" * 4_000 + "]" * 4_000 + "}}",
     "a number of 9,000 digits": '{"query": "{ hello }", "variables": {"a": ' + "9" * 9_000 + "}}",
     "half a surrogate pair": '{"query": "\\ud800"}',
