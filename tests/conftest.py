@@ -7,6 +7,7 @@ from secrets import token_hex
 from typing import NamedTuple
 
 import asyncpg
+import hypothesis
 import pytest
 from servers import RedisServer, redis, session_postgres, url_of_database
 from sqlalchemy.ext.asyncio import AsyncEngine
