@@ -18,6 +18,11 @@ from app.store.migrate import upgrade
 
 _RUN = f"curvecast_test_{token_hex(4)}"
 """Two runs may share a server that is given to them."""
+# A loaded machine is slow, not wrong: nothing here is judged by its time.
+hypothesis.settings.register_profile(
+    "curvecast", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("curvecast")
 _numbers = count(1)
 
 
