@@ -1,6 +1,6 @@
 """How fast decoded events are committed: with everything that a batch keeps, against a bare COPY of the same trades.
 
-    python bench/ingest.py [--trades N] [--rate R] [--json FILE]
+    python bench/ingest.py [--trades N] [--rate R] [--database URL] [--json FILE]
 
 Prints: trades/s back to back, commit p50 and p99 at an offered rate, the same from raw transactions with decoding, and
 the ratio to COPY into an unlogged table without index, in the same run on the same server.
@@ -14,10 +14,12 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -151,30 +153,58 @@ def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-async def measure(server: EmbeddedPostgres, trades: int, rate: int) -> dict[str, Any]:
+async def measure(server_url: str, trades: int, rate: int) -> dict[str, Any]:
     transactions = await simulated(trades, seed=1)
     entries = decoded(transactions)
     gc.freeze()  # what is prepared here is no part of an indexer's memory
     results: dict[str, Any] = {"transactions": len(transactions), "trades": count_trades(entries)}
     for name in ("back_to_back", "at_rate", "with_decoding"):
-        connection = await asyncpg.connect(server.url)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
-        url = server.url.replace("/postgres?", f"/{name}?")
-        await upgrade(url)
-        engine = create_engine(url, SETTINGS)
-        if name == "back_to_back":
-            results[name] = await back_to_back(engine, entries, 500)
-            results["bare_copy"] = await bare_copy(url)
-        elif name == "at_rate":
-            results[name] = await at_rate(engine, entries, rate)
-        else:
-            results[name] = await from_transactions(engine, transactions, 500)
-        await engine.dispose()
+        async with new_database(server_url, f"curvecast_bench_{name}") as url, opened(url) as engine:
+            if name == "back_to_back":
+                results[name] = await back_to_back(engine, entries, 500)
+                results["bare_copy"] = await bare_copy(url)
+            elif name == "at_rate":
+                results[name] = await at_rate(engine, entries, rate)
+            else:
+                results[name] = await from_transactions(engine, transactions, 500)
     results["copy_over_back_to_back"] = (
         results["bare_copy"]["trades_per_second"] / results["back_to_back"]["trades_per_second"]
     )
     return results
+
+
+@asynccontextmanager
+async def new_database(server_url: str, name: str) -> AsyncIterator[str]:
+    """The URL of a migrated database, which is dropped at the exit."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        await upgrade(url)
+        yield url
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(url, SETTINGS)
+    yield engine
+    await engine.dispose()
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """The URL of a server of the run's own."""
+    with tempfile.TemporaryDirectory(prefix="curvecast-bench-") as folder:
+        Path(folder).chmod(0o755)
+        server = EmbeddedPostgres(Path(folder))
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
 def machine() -> dict[str, Any]:
@@ -186,16 +216,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--trades", type=int, default=50_000)
     arguments.add_argument("--rate", type=int, default=10_000, help="offered trades a second")
+    arguments.add_argument("--database", help="a server to measure instead of the embedded one; may create databases")
     arguments.add_argument("--json", type=Path, help="also write the results here")
     given = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="curvecast-bench-") as folder:
-        Path(folder).chmod(0o755)
-        server = EmbeddedPostgres(Path(folder))
-        server.start()
-        try:
-            results = {**machine(), **asyncio.run(measure(server, given.trades, given.rate))}
-        finally:
-            server.stop()
+    with nullcontext(given.database) if given.database else embedded() as server_url:
+        results = {**machine(), **asyncio.run(measure(server_url, given.trades, given.rate))}
     print(json.dumps(results, indent=2))
     if given.json:
         given.json.write_text(json.dumps(results, indent=2) + "\n")

@@ -24,7 +24,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP MATERIALIZED VIEW IF EXISTS trades_cagg_1m CASCADE")  # and those over it
     for name in reversed(TABLES):
         op.drop_table(name)
 
@@ -56,52 +55,11 @@ def _has_timescale() -> bool:
 
 
 def _add_timescale() -> None:
-    """The trades as a hypertable of days; continuous aggregates 1m, 5m, 15m, 1h, 1d over them, real-time, hierarchical.
-
-    Our own candles stay what clients see; the aggregates are the history that outlives retention, and a cross-check.
-    Prices are raw (quote units per base unit): decimals belong to the token. `position` sorts like chain order.
-    """
+    """The trades as a hypertable of days. Compression and aggregates follow in a later migration."""
     op.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     op.execute(
         "SELECT create_hypertable('trades', by_range('block_time', INTERVAL '1 day'), create_default_indexes => false)"
     )
-    op.execute(
-        "ALTER TABLE trades SET (timescaledb.compress, timescaledb.compress_segmentby = 'token_id',"
-        " timescaledb.compress_orderby = 'block_time DESC, position DESC')"
-    )
-    op.execute("SELECT add_compression_policy('trades', INTERVAL '7 days')")
-    op.execute(_CAGG.format(name="1m", source="trades", width="1 minute", columns=_FROM_TRADES, key="block_time"))
-    source = "trades_cagg_1m"
-    for name, width in (("5m", "5 minutes"), ("15m", "15 minutes"), ("1h", "1 hour"), ("1d", "1 day")):
-        op.execute(_CAGG.format(name=name, source=source, width=width, columns=_FROM_FINER, key="bucket"))
-        source = f"trades_cagg_{name}"
-    for name, start in (("1m", "1 day"), ("5m", "1 day"), ("15m", "1 day"), ("1h", "7 days"), ("1d", "30 days")):
-        op.execute(
-            f"SELECT add_continuous_aggregate_policy('trades_cagg_{name}', start_offset => INTERVAL '{start}',"
-            " end_offset => NULL, schedule_interval => INTERVAL '5 minutes')"
-        )
-
-
-_CAGG = """
-CREATE MATERIALIZED VIEW trades_cagg_{name}
-WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
-SELECT token_id, time_bucket(INTERVAL '{width}', {key}) AS bucket, {columns}
-FROM {source} GROUP BY 1, 2 WITH NO DATA
-"""
-_SPOT = """coalesce(
-    sqrt_price * sqrt_price / 340282366920938463463374607431768211456,
-    virtual_quote_reserves / nullif(virtual_base_reserves, 0)
-)"""
-_FROM_TRADES = f"""
-first({_SPOT}, position) AS open, max({_SPOT}) AS high, min({_SPOT}) AS low, last({_SPOT}, position) AS close,
-min(position) AS first_position, max(position) AS last_position,
-sum(quote_amount) AS quote_amount, count(*) AS trades
-"""
-_FROM_FINER = """
-first(open, first_position) AS open, max(high) AS high, min(low) AS low, last(close, last_position) AS close,
-min(first_position) AS first_position, max(last_position) AS last_position,
-sum(quote_amount) AS quote_amount, sum(trades) AS trades
-"""
 
 
 def _create_tables() -> None:

@@ -1,4 +1,4 @@
-"""Late trades and aggregates on TimescaleDB: a trade's key names its token; aggregates are kept by venue."""
+"""Trades by token: their key names the token; on TimescaleDB they are compressed by it, and aggregated by venue."""
 
 from alembic import op
 from sqlalchemy import text
@@ -12,22 +12,17 @@ depends_on = None
 def upgrade() -> None:
     is_hypertable = _is_hypertable()
     if is_hypertable:
-        _decompress()
+        _take_down()
     _set_key("block_time, identity, token_id")
     if is_hypertable:
-        _compress("block_time DESC, position DESC, identity DESC, sequence DESC")
-        op.execute("DROP MATERIALIZED VIEW trades_cagg_1m CASCADE")
+        _compress()
         _aggregate()
 
 
 def downgrade() -> None:
-    """The aggregates stay as they are: nothing reads them but people, and the first migration takes them down."""
-    is_hypertable = _is_hypertable()
-    if is_hypertable:
-        _decompress()
+    if _is_hypertable():
+        _take_down()
     _set_key("block_time, identity")
-    if is_hypertable:
-        _compress("block_time DESC, position DESC")
 
 
 def _is_hypertable() -> bool:
@@ -42,19 +37,26 @@ def _set_key(columns: str) -> None:
     op.execute(f"ALTER TABLE trades ADD CONSTRAINT pk_trades PRIMARY KEY ({columns})")
 
 
-def _decompress() -> None:
-    """The key of a hypertable can only be changed while nothing in it is compressed."""
-    op.execute("SELECT remove_compression_policy('trades', if_exists => true)")
+def _take_down() -> None:
+    """No aggregates, nothing compressed: the key of a hypertable can only be changed then.
+
+    Policies first: deleting one ends its run, which would else be in the way of what follows.
+    """
+    op.execute(
+        "SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE hypertable_name LIKE 'trades%'"
+        " AND proc_name IN ('policy_compression', 'policy_refresh_continuous_aggregate')"
+    )
+    op.execute("DROP MATERIALIZED VIEW IF EXISTS trades_cagg_1m CASCADE")  # and those over it
     op.execute("SELECT decompress_chunk(chunk, if_compressed => true) FROM show_chunks('trades') AS chunk")
     op.execute("ALTER TABLE trades SET (timescaledb.compress = false)")
 
 
-def _compress(order: str) -> None:
-    """A column in `order` has its lowest and highest value kept for each thousand rows: `sequence` is there for reads
-    of the feed, which name no time."""
+def _compress() -> None:
+    """By token, in chain order. Of a column in the order the lowest and highest value are kept for each thousand rows:
+    that is why `sequence` is there, for reads of the feed, which name no time."""
     op.execute(
         "ALTER TABLE trades SET (timescaledb.compress, timescaledb.compress_segmentby = 'token_id',"
-        f" timescaledb.compress_orderby = '{order}')"
+        " timescaledb.compress_orderby = 'block_time DESC, position DESC, identity DESC, sequence DESC')"
     )
     op.execute("SELECT add_compression_policy('trades', INTERVAL '7 days')")
 
