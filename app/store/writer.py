@@ -20,6 +20,8 @@ from app.store.writer_world import World
 _LOG = logging.getLogger(__name__)
 LOCK = 0x43_55_52_56_45_57  # "CURVEW"
 _STANDBY_SECONDS = 1.0
+_SEEK = "SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""The writer joins few given keys with large tables: always by index, also where statistics are old or missing."""
 
 
 class Writer:
@@ -88,6 +90,7 @@ class Writer:
         try:
             raw = await self._session.get_raw_connection()
             connection: asyncpg.Connection = raw.driver_connection  # type: ignore[assignment]
+            await connection.execute(_SEEK)
             await _take_lock(connection)
             await self._reload(connection)
         except BaseException:

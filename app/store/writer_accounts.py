@@ -1,7 +1,7 @@
 """Balances of launched tokens, and from them the number of holders: distinct owners with something, vaults left out."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.store.writer_world import World
 AUTHORITIES = frozenset({METEORA_DBC_AUTHORITY})
 """Program accounts that own the vaults of all venues of a program."""
 _ACCOUNTS_KEPT = 200_000
-_AccountKey = tuple[int, str]
+AccountKey = tuple[int, str]
 _Owner = tuple[int, int]
 
 _LOAD = f"""
@@ -42,15 +42,15 @@ class AccountBook:
     is here is what is stored."""
 
     def __init__(self) -> None:
-        self._rows: dict[_AccountKey, AccountRow] = {}
-        self._owned: dict[_Owner, set[_AccountKey]] = {}
+        self._rows: dict[AccountKey, AccountRow] = {}
+        self._owned: dict[_Owner, set[AccountKey]] = {}
 
     def forget(self) -> None:
         self._rows.clear()
         self._owned.clear()
 
     async def load(
-        self, connection: asyncpg.Connection, accounts: Iterable[_AccountKey], owners: Iterable[_Owner]
+        self, connection: asyncpg.Connection, accounts: Iterable[AccountKey], owners: Iterable[_Owner]
     ) -> None:
         """Makes sure that these accounts, and all accounts of these owners, are here."""
         if len(self._rows) > _ACCOUNTS_KEPT:
@@ -64,7 +64,7 @@ class AccountBook:
         for row in ACCOUNTS.decode(array):
             self.put(row)
 
-    def get(self, account: _AccountKey) -> AccountRow | None:
+    def get(self, account: AccountKey) -> AccountRow | None:
         return self._rows.get(account)
 
     def put(self, row: AccountRow) -> None:
@@ -81,17 +81,16 @@ class AccountBook:
         return [self._rows[account] for account in self._owned[owner]]
 
 
-async def store_balances(
-    connection: asyncpg.Connection, world: World, book: AccountBook, balances: Iterable[Balance]
-) -> None:
-    """Keeps the newest balance of each account and brings `holders` of the touched tokens up to date.
+async def change_balances(
+    connection: asyncpg.Connection, world: World, book: AccountBook, given: dict[AccountKey, AccountRow]
+) -> list[AccountRow]:
+    """Takes what `newest_given` gave into the book and brings `holders` of the touched tokens up to date.
 
-    The wallets of all owners must have been learnt. Balances of tokens that the world does not know are left out.
+    Returns the rows that changed, for `store_balances`.
     """
-    given = _newest_given(world, balances)
     vaults = await _new_vaults(connection, world)
     if not given and not vaults:
-        return
+        return []
     owners = {(row.token_id, row.owner_id) for row in given.values()} | vaults
     await book.load(connection, given, owners)
     stored = (book.get(account) for account in given)
@@ -101,12 +100,19 @@ async def store_balances(
     before = _holders(book, owners)
     changed = _change(book, given, vaults)
     _count(world, _holders(book, owners), before)
+    return changed
+
+
+async def store_balances(connection: asyncpg.Connection, changed: Sequence[AccountRow]) -> None:
+    """Part of the writer's transaction."""
     if changed:
-        await connection.execute(ACCOUNTS.upsert, ACCOUNTS.encode(changed))
+        await connection.execute(ACCOUNTS.upsert(), ACCOUNTS.encode(changed))
 
 
-def _newest_given(world: World, balances: Iterable[Balance]) -> dict[_AccountKey, AccountRow]:
-    newest: dict[_AccountKey, Balance] = {}
+def newest_given(world: World, balances: Iterable[Balance]) -> dict[AccountKey, AccountRow]:
+    """The newest of each account. The wallets of all owners must have been learnt; balances of tokens that the world
+    does not know are left out."""
+    newest: dict[AccountKey, Balance] = {}
     for balance in balances:
         state = world.token(balance.held.mint)
         if state is None:
@@ -142,9 +148,9 @@ def _columns(keys: list[tuple[int, Any]]) -> tuple[list[int], list[Any]]:
     return [token_id for token_id, _ in keys], [other for _, other in keys]
 
 
-def _change(book: AccountBook, given: dict[_AccountKey, AccountRow], vaults: set[_Owner]) -> list[AccountRow]:
+def _change(book: AccountBook, given: dict[AccountKey, AccountRow], vaults: set[_Owner]) -> list[AccountRow]:
     """Takes what is newer into the book; returns the rows that changed."""
-    changed: dict[_AccountKey, AccountRow] = {}
+    changed: dict[AccountKey, AccountRow] = {}
     for account, row in given.items():
         stored = book.get(account)
         if stored is None or row.as_of > stored.as_of:

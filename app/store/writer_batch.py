@@ -1,7 +1,7 @@
 """One batch in one transaction: what arrives is judged new or known, numbered, stored, and told as a `Batch`."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
@@ -13,12 +13,14 @@ from app.domain.money import multiply
 from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
 from app.store.checkpoints import Checkpoint, store_checkpoint
 from app.store.dead_letters import DeadLetter, keep_dead_letters
-from app.store.writer_accounts import AccountBook, Balance, store_balances
-from app.store.writer_candles import Minutes, fold_minutes, store_candles
+from app.store.writer_accounts import AccountBook, Balance, change_balances, newest_given, store_balances
+from app.store.writer_candles import encode_candles, fold_minutes, store_candles
+from app.store.writer_changes import encode_changes, store_changes
 from app.store.writer_feed import FeedState, store_feed
+from app.store.writer_firsts import note_firsts
 from app.store.writer_rates import RateBook, newest, store_rates
 from app.store.writer_records import graduation_record, token_record, trade_record
-from app.store.writer_rows import GRADUATIONS, TOKENS, TRADERS, VENUES, ChainKey, GraduationRow, TraderRow
+from app.store.writer_rows import GRADUATIONS, AccountRow, ChainKey, GraduationRow, TraderRow
 from app.store.writer_states import TokenState, apply, chain_key, market_cap_at_graduation, note_extremes, settle
 from app.store.writer_trades import NewTrade, copy_trades, signature_bytes, stored_among
 from app.store.writer_world import World
@@ -27,13 +29,6 @@ Answer = TypeVar("Answer")
 Computed = TypeVar("Computed")
 Arrived: TypeAlias = tuple[Event, ChainKey]
 _Met: TypeAlias = tuple[Event, ChainKey, TokenState]
-_FIRST_TRADES = f"""
-INSERT INTO token_traders AS t ({TRADERS.names}) {TRADERS.source} ON CONFLICT (token_id, trader_id) DO UPDATE
-SET first_time = excluded.first_time, first_position = excluded.first_position, first_identity = excluded.first_identity
-WHERE (excluded.first_time, excluded.first_position, excluded.first_identity)
-    < (t.first_time, t.first_position, t.first_identity)
-RETURNING first_identity
-"""
 
 
 @dataclass(slots=True)
@@ -74,9 +69,9 @@ async def store(
     await world.load(connection, {event.mint for event, _ in events})
     await world.learn_wallets(connection, _wallets(events, work.balances))
     one = _OneBatch(connection, world, rates, feed.sequence)
-    await one.store_events(events)
-    await store_balances(connection, world, accounts, work.balances)
-    batch_tokens = await one.store_states()
+    given = await one.store_events(events, lambda: newest_given(world, work.balances))
+    changed = await change_balances(connection, world, accounts, given)
+    batch_tokens = await one.store_states(changed)
     state = feed.after(one.sequence, [event for event, _ in events], work.finalized_slot)
     await store_feed(connection, state)
     if work.checkpoint is not None:
@@ -111,51 +106,46 @@ class _OneBatch:
         self._first = sequence
         self._graduations: list[tuple[GraduationRow, str, TokenState]] = []
         self._indexed_at = datetime.now(UTC)
+        self._trades: list[tuple[NewTrade, TokenState]] = []
+        self._firsts: set[bytes] = set()
 
-    async def store_events(self, events: Sequence[Arrived]) -> None:
+    async def store_events(self, events: Sequence[Arrived], meanwhile: Callable[[], Computed]) -> Computed:
         """Stores the trades that are new with their candles, and takes every new fact into the states."""
         met = [(event, key, self._world.meet(event, key)) for event, key in events]
         trades = {key: self._new_trade(event, key, state) for event, key, state in met if isinstance(event, Trade)}
         new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
-        new, minutes = await self._copy(new, trades)
-        taken = [(trades[key], state) for _, key, state in new if key in trades]
-        firsts, _ = await beside(self._first_trades([trade for trade, _ in taken]), lambda: _apply_all(new))
-        await beside(store_candles(self._connection, minutes), lambda: self._record_all(taken, firsts))
+        new, candles = await self._copy(new, trades)
+        self._trades = [(trades[key], state) for _, key, state in new if key in trades]
         self.taken = len(new)
+        _, firsts = await beside(store_candles(self._connection, candles), lambda: self._apply_all(new))
+        self._firsts, computed = await beside(note_firsts(self._connection, firsts), meanwhile)
+        return computed
 
-    async def store_states(self) -> tuple[TokenRecord, ...]:
-        """Stores every touched token as it is now."""
+    async def store_states(self, balances: Sequence[AccountRow]) -> tuple[TokenRecord, ...]:
+        """Stores the changed balances and every touched token as it is now, and makes the records."""
         states = sorted(self._world.touched.values(), key=lambda state: state.row.id)
-        for state in states:
-            settle(state)
-            for graduation in state.graduations.values():
-                self._price_graduation(graduation, state)
-        records: tuple[TokenRecord, ...] = ()
-        if states:
-            await self._connection.execute(TOKENS.upsert, TOKENS.encode([state.row for state in states]))
-            venues = [venue for state in states for venue in state.venues.values()]
-            store_venues = self._connection.execute(VENUES.upsert, VENUES.encode(venues))
-            _, records = await beside(store_venues, lambda: tuple(token_record(state) for state in states))
+        _, changes = await beside(store_balances(self._connection, balances), lambda: self._settle_all(states))
+        _, records = await beside(store_changes(self._connection, changes), lambda: self._record_all(states))
         if graduations := [row for state in states for row in state.graduations.values()]:
-            await self._connection.execute(GRADUATIONS.upsert, GRADUATIONS.encode(graduations))
+            await self._connection.execute(GRADUATIONS.upsert(), GRADUATIONS.encode(graduations))
         return records
 
     def graduation_records(self) -> list[GraduationRecord]:
         return [graduation_record(*each) for each in self._graduations]
 
-    async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> tuple[list[_Met], Minutes]:
-        """Stores the trades; returns the events without those that were stored already, and the trades' candles.
+    async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> tuple[list[_Met], str]:
+        """Stores the trades; returns the events without those that were stored already, and the encoded candles.
 
         Duplicates are rare on a live chain, so that looking for them first would cost every batch a join.
         """
         self._number(new, trades)
         given = list(trades.values())
         if not given:
-            return new, {}
+            return new, ""
         try:
             async with self._connection.transaction():
-                _, minutes = await beside(self._copy_in(given), lambda: fold_minutes(given))
-            return new, minutes
+                _, candles = await beside(self._copy_in(given), lambda: encode_candles(fold_minutes(given)))
+            return new, candles
         except asyncpg.UniqueViolationError:
             known = await stored_among(self._connection, given)
         new = [(event, key, state) for event, key, state in new if key not in trades or key[2] not in known]
@@ -163,7 +153,7 @@ class _OneBatch:
         rest = [trade for trade in given if trade.key[2] not in known]
         if rest:
             await self._copy_in(rest)
-        return new, fold_minutes(rest)
+        return new, encode_candles(fold_minutes(rest))
 
     async def _copy_in(self, trades: list[NewTrade]) -> None:
         await copy_trades(self._connection, trades, self._indexed_at)
@@ -237,28 +227,28 @@ class _OneBatch:
         venue = state.venues[event.venue]
         return NewTrade(event, key, state.row.id, self._world.wallet(event.trader), venue.id, rate)
 
-    async def _first_trades(self, trades: list[NewTrade]) -> set[bytes]:
-        """Notes each trader's first trade in each token; returns those of `trades` that are one now."""
-        firsts: dict[tuple[int, int], ChainKey] = {}
-        for trade in trades:
-            place = (trade.token_id, trade.trader_id)
-            firsts[place] = min(firsts.get(place, trade.key), trade.key)
-        if not firsts:
-            return set()
-        rows = [
-            TraderRow(
-                token_id=place[0], trader_id=place[1], first_time=key[0], first_position=key[1], first_identity=key[2]
-            )
-            for place, key in sorted(firsts.items())
-        ]
-        changed = await self._connection.fetch(_FIRST_TRADES, TRADERS.encode(rows))
-        return {row["first_identity"] for row in changed}
-
-    def _record_all(self, taken: list[tuple[NewTrade, TokenState]], firsts: set[bytes]) -> None:
-        for trade, state in taken:
+    def _apply_all(self, events: Iterable[_Met]) -> list[TraderRow]:
+        """Takes the events into the states; returns what may be a wallet's first trade in a token."""
+        for event, key, state in events:
+            apply(state, event, key)
+        for trade, state in self._trades:
             if trade.spot is not None and trade.quote_usd is not None:
                 note_extremes(state.row, multiply(trade.spot, trade.quote_usd), trade.key[0])
-            self.records.append(trade_record(trade, state.row, trade.key[2] in firsts, self._indexed_at))
+        return self._world.firsts.candidates(trade for trade, _ in self._trades)
+
+    def _settle_all(self, states: Iterable[TokenState]) -> tuple[str, str, str, str]:
+        for state in states:
+            settle(state)
+            for graduation in state.graduations.values():
+                self._price_graduation(graduation, state)
+        return encode_changes(states)
+
+    def _record_all(self, states: Iterable[TokenState]) -> tuple[TokenRecord, ...]:
+        self.records = [
+            trade_record(trade, state.row, trade.key[2] in self._firsts, self._indexed_at)
+            for trade, state in self._trades
+        ]
+        return tuple(token_record(state) for state in states)
 
 
 async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Computed]) -> tuple[Answer, Computed]:
@@ -271,11 +261,6 @@ async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Compu
         await asyncio.wait([task])
         raise
     return await task, computed
-
-
-def _apply_all(events: list[_Met]) -> None:
-    for event, key, state in events:
-        apply(state, event, key)
 
 
 def _distinct(events: Sequence[Event]) -> list[Arrived]:

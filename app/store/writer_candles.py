@@ -10,19 +10,18 @@ from decimal import Decimal
 
 import asyncpg
 
-from app.domain.candles import DAY
 from app.domain.money import ZERO, add, multiply, usd_volume, whole
 from app.domain.programs import Side
 from app.store.writer_rows import CANDLES, CandleRow
 from app.store.writer_trades import NewTrade
 
-MINUTE, HOUR = 60, 3_600
+MINUTE = 60
 Minutes = dict[tuple[int, int, int], CandleRow]
 _OPEN, _CLOSE = ("open_time", "open_position", "open_identity"), ("close_time", "close_position", "close_identity")
 
 
-def _merge(width: int) -> str:
-    """SQL that merges the candles of $1 into the table of that width."""
+def _merge(table: int, width: int) -> str:
+    """SQL that merges rows of `given` into the table of that width, the `table`-th."""
     rows = CANDLES[width]
     before, after = (
         f"{_key('excluded', _OPEN)} < {_key('c', _OPEN)}",
@@ -36,9 +35,10 @@ def _merge(width: int) -> str:
     changes += [f"{name} = greatest(c.{name}, excluded.{name})" for name in ("high", "high_usd")]
     changes += [f"{name} = least(c.{name}, excluded.{name})" for name in ("low", "low_usd")]
     changes += [f"{name} = c.{name} + excluded.{name}" for name in sums]
+    values = rows.names.replace('"bucket"', f"to_timestamp(bucket - bucket % {width})")
     return (
-        f"INSERT INTO {rows.table.name} AS c ({rows.names}) {rows.source} "
-        f"ON CONFLICT (token_id, kind, bucket) DO UPDATE SET {', '.join(changes)}"
+        f"INSERT INTO {rows.table.name} AS c ({rows.names}) SELECT {values} FROM given "
+        f"WHERE widths & {1 << table} <> 0 ON CONFLICT (token_id, kind, bucket) DO UPDATE SET {', '.join(changes)}"
     )
 
 
@@ -46,17 +46,41 @@ def _key(row: str, columns: tuple[str, ...]) -> str:
     return "(" + ", ".join(f"{row}.{column}" for column in columns) + ")"
 
 
-_MERGES = {width: _merge(width) for width in CANDLES}
+def _merge_all() -> str:
+    """One statement for all tables: the rows of $1 are unpacked once, and most go into every table."""
+    rows = CANDLES[MINUTE]
+    values = [name if name == '"bucket"' else f"{value} AS {name}" for name, value in rows.values]
+    merges = [_merge(table, width) for table, width in enumerate(CANDLES)]
+    others = ", ".join(f"into_{table} AS ({merge})" for table, merge in enumerate(merges[:-1]))
+    unpacked = f"SELECT {', '.join(values)}, widths FROM {rows.given(1, 'widths int')}"
+    return f"WITH given AS MATERIALIZED ({unpacked}), {others} {merges[-1]}"
 
 
-async def store_candles(connection: asyncpg.Connection, minutes: Minutes) -> None:
-    """Merges one-minute candles of new trades into the 1m candles, and what follows from them into 1h and 1d."""
-    if not minutes:
-        return
-    hours = _coarser(minutes, HOUR)
-    for width, rows in ((MINUTE, minutes), (HOUR, hours), (DAY, _coarser(hours, DAY))):
-        ordered = [rows[key] for key in sorted(rows)]
-        await connection.execute(_MERGES[width], CANDLES[width].encode(ordered))
+_MERGE = _merge_all()
+
+
+async def store_candles(connection: asyncpg.Connection, encoded: str) -> None:
+    """Merges what `encode_candles` gave."""
+    if encoded:
+        await connection.execute(_MERGE, encoded)
+
+
+def encode_candles(minutes: Minutes) -> str:
+    """One-minute candles of new trades, and what follows from them for the 1h and 1d candles.
+
+    The only minute of an hour is also all of that hour: such a row is sent once, for both.
+    """
+    for candle in minutes.values():
+        candle.widths = 1
+    rows = list(minutes.values())
+    for table, width in list(enumerate(CANDLES))[1:]:
+        for group in _by_bucket(minutes, width).values():
+            if len(group) == 1:
+                group[0].widths |= 1 << table
+            else:
+                rows.append(_joined(group, 1 << table))
+    rows.sort(key=_place)
+    return CANDLES[MINUTE].encode(rows)
 
 
 def fold_minutes(trades: Iterable[NewTrade]) -> Minutes:
@@ -73,13 +97,23 @@ def fold_minutes(trades: Iterable[NewTrade]) -> Minutes:
     return minutes
 
 
-def _coarser(finer: Minutes, width: int) -> Minutes:
-    rows: Minutes = {}
-    for (token_id, kind, bucket), candle in finer.items():
-        key = (token_id, kind, bucket - bucket % width)
-        known = rows.get(key)
-        rows[key] = _copy(candle, key[2]) if known is None else _join(known, candle)
-    return rows
+def _by_bucket(minutes: Minutes, width: int) -> dict[tuple[int, int, int], list[CandleRow]]:
+    groups: dict[tuple[int, int, int], list[CandleRow]] = {}
+    for (token_id, kind, bucket), candle in minutes.items():
+        groups.setdefault((token_id, kind, bucket - bucket % width), []).append(candle)
+    return groups
+
+
+def _joined(group: list[CandleRow], widths: int) -> CandleRow:
+    whole_group = copy(group[0])
+    for candle in group[1:]:
+        _join(whole_group, candle)
+    whole_group.widths = widths
+    return whole_group
+
+
+def _place(candle: CandleRow) -> tuple[int, int, int]:
+    return (candle.token_id, candle.kind, candle.bucket)
 
 
 def _of_one(key: tuple[int, int, int], trade: NewTrade, spot: Decimal) -> CandleRow:
@@ -116,12 +150,6 @@ def _of_one(key: tuple[int, int, int], trade: NewTrade, spot: Decimal) -> Candle
         buys=1 if is_buy else 0,
         usd_trades=0 if rate is None else 1,
     )
-
-
-def _copy(candle: CandleRow, bucket: int) -> CandleRow:
-    copied = copy(candle)
-    copied.bucket = bucket
-    return copied
 
 
 def _join(into: CandleRow, other: CandleRow) -> CandleRow:

@@ -152,6 +152,48 @@ class CandleRow(msgspec.Struct, kw_only=True, gc=False):
     trades: int
     buys: int
     usd_trades: int
+    widths: int = 0
+    """No column: which tables take the row, as bits in the order of `CANDLES`."""
+
+
+class TokenMotion(msgspec.Struct, gc=False):
+    """Of a `TokenRow`, what nearly every trade changes; all else is at rest."""
+
+    id: int
+    price: Decimal | None
+    price_kind: int
+    price_time: int
+    price_position: int
+    price_identity: bytes
+    price_commitment: int
+    last_trade_at: int | None
+    trade_count: int
+    holders: int
+    ath_price_usd: Decimal | None
+    ath_at: int | None
+    atl_price_usd: Decimal | None
+    atl_at: int | None
+    as_of_time: int
+    as_of_position: int
+    as_of_commitment: int
+    creator_key: bytes | None
+    supply_key: bytes | None
+
+
+class VenueMotion(msgspec.Struct, gc=False):
+    """Of a `VenueRow`, what nearly every trade changes; all else is at rest."""
+
+    id: int
+    virtual_base_reserves: int | None
+    virtual_quote_reserves: int | None
+    real_base_reserves: int | None
+    real_quote_reserves: int | None
+    sqrt_price: int | None
+    fee_bps: int | None
+    as_of_time: int
+    as_of_position: int
+    as_of_identity: bytes
+    as_of_commitment: int
 
 
 class TraderRow(msgspec.Struct, kw_only=True, gc=False):
@@ -169,30 +211,42 @@ class Rows(Generic[Row]):
     """A table and the struct of its rows."""
 
     def __init__(self, table: Table, row: type[Row]) -> None:
-        self.columns = [table.c[name] for name in row.__struct_fields__]
+        self.columns = [table.c[name] for name in row.__struct_fields__ if name in table.c]
         self.table = table
         self._decoder = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
+    def source(self, parameter: int = 1) -> str:
+        """`SELECT` of the rows that `encode` gave as that parameter."""
+        return f"SELECT {', '.join(value for _, value in self.values)} FROM {self.given(parameter)}"
+
     @property
-    def source(self) -> str:
-        """`SELECT` of the rows that `encode` gave as parameter $1."""
-        declared = ", ".join(f"{_quoted(column)} {_json_type(column)}" for column in self.columns)
-        values = ", ".join(_from_json(column) for column in self.columns)
-        return f"SELECT {values} FROM json_to_recordset($1::text::json) AS given({declared})"
+    def values(self) -> list[tuple[str, str]]:
+        """Name and value of each column, as SQL, from a row of `given`."""
+        return [(quoted(column), from_json(column)) for column in self.columns]
+
+    def given(self, parameter: int = 1, *more: str) -> str:
+        """The same for `FROM`, with values as JSON holds them; `more` declares fields that are no columns."""
+        declared = ", ".join([*(f"{quoted(column)} {_json_type(column)}" for column in self.columns), *more])
+        return f"json_to_recordset(${parameter}::text::json) AS given({declared})"
 
     @property
     def names(self) -> str:
-        return ", ".join(_quoted(column) for column in self.columns)
+        return ", ".join(quoted(column) for column in self.columns)
 
-    @property
-    def upsert(self) -> str:
-        """Inserts the rows of $1; a row of the same primary key takes all their values."""
-        keys = ", ".join(_quoted(column) for column in self.table.primary_key.columns)
-        others = [_quoted(column) for column in self.columns if not column.primary_key]
+    def upsert(self, parameter: int = 1) -> str:
+        """Inserts the rows of a parameter; a row of the same primary key takes all their values."""
+        keys = ", ".join(quoted(column) for column in self.table.primary_key.columns)
+        others = [quoted(column) for column in self.columns if not column.primary_key]
         changes = ", ".join(f"{name} = excluded.{name}" for name in others)
         return (
-            f"INSERT INTO {self.table.name} ({self.names}) {self.source} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+            f"INSERT INTO {self.table.name} ({self.names}) {self.source(parameter)}"
+            f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"
         )
+
+    def update(self, parameter: int = 1) -> str:
+        """Gives the stored rows the values of a parameter; the table's key is `id`."""
+        changes = ", ".join(f"{quoted(column)} = {from_json(column, 'given.')}" for column in self.columns[1:])
+        return f"UPDATE {self.table.name} AS t SET {changes} FROM {self.given(parameter)} WHERE t.id = given.id"
 
     @property
     def as_array(self) -> str:
@@ -207,7 +261,8 @@ class Rows(Generic[Row]):
         return [] if array is None else self._decoder.decode(array)
 
 
-def _quoted(column: Column[Any]) -> str:
+def quoted(column: Column[Any]) -> str:
+    """The column's name for SQL: one is called `window`."""
     return f'"{column.name}"'
 
 
@@ -219,16 +274,18 @@ def _json_type(column: Column[Any]) -> str:
     return str(column.type.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
 
 
-def _from_json(column: Column[Any]) -> str:
+def from_json(column: Column[Any], row: str = "") -> str:
+    """SQL of the column's value, from a row of `Rows.given`."""
+    name = f"{row}{quoted(column)}"
     if isinstance(column.type, DateTime):
-        return f"to_timestamp({_quoted(column)})"
+        return f"to_timestamp({name})"
     if isinstance(column.type, LargeBinary):
-        return f"decode({_quoted(column)}, 'base64')"
-    return _quoted(column)
+        return f"decode({name}, 'base64')"
+    return name
 
 
 def _to_json(column: Column[Any]) -> str:
-    name = f"{column.table.name}.{_quoted(column)}"
+    name = f"{column.table.name}.{quoted(column)}"
     if isinstance(column.type, DateTime):
         return f"extract(epoch FROM {name})::bigint"
     if isinstance(column.type, LargeBinary):
@@ -240,6 +297,8 @@ def _to_json(column: Column[Any]) -> str:
 
 TOKENS = Rows(tables.tokens, TokenRow)
 VENUES = Rows(tables.venues, VenueRow)
+MOVED_TOKENS = Rows(tables.tokens, TokenMotion)
+MOVED_VENUES = Rows(tables.venues, VenueMotion)
 GRADUATIONS = Rows(tables.graduations, GraduationRow)
 ACCOUNTS = Rows(tables.token_accounts, AccountRow)
 TRADERS = Rows(tables.token_traders, TraderRow)

@@ -6,6 +6,7 @@ origin from the best and then earliest. What follows from several facts (stage, 
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Trade
 from app.domain.money import multiply, spot_price, whole
@@ -25,6 +26,10 @@ class TokenState:
     row: TokenRow
     venues: dict[str, VenueRow] = field(default_factory=dict)
     graduations: dict[bytes, GraduationRow] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
+    """Addresses of the venues that the running batch speaks of."""
+    stored: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """By mint or venue: what is stored of the row, without what moves with each trade (`writer_changes`)."""
 
     @property
     def curve(self) -> VenueRow | None:

@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 
 from app.domain.events import Event
+from app.store.writer_changes import remember
+from app.store.writer_firsts import Firsts
 from app.store.writer_rows import GRADUATIONS, TOKENS, VENUES, ChainKey, Rows, VenueRow
 from app.store.writer_states import TokenState, new_token, new_venue, note_venue, venues_of
 
@@ -26,11 +28,13 @@ class World:
         self._last_ids = {"tokens": 0, "venues": 0, "wallets": 0}
         self.touched: dict[str, TokenState] = {}
         self.new_venues: list[VenueRow] = []
+        self.firsts = Firsts()
 
     async def forget(self, connection: asyncpg.Connection) -> None:
         """Starts again from what is stored."""
         self._tokens.clear()
         self._wallets.clear()
+        self.firsts.forget()
         for table in self._last_ids:
             self._last_ids[table] = await connection.fetchval(f"SELECT coalesce(max(id), 0) FROM {table}")
 
@@ -50,7 +54,9 @@ class World:
                 by_id[venue.token_id].venues[venue.address] = venue
             for graduation in GRADUATIONS.decode(await connection.fetchval(_of_tokens(GRADUATIONS), list(by_id))):
                 by_id[graduation.token_id].graduations[graduation.identity] = graduation
-        self._tokens.update({state.row.mint: state for state in by_id.values()})
+        for state in by_id.values():
+            remember(state)
+            self._tokens[state.row.mint] = state
 
     def token(self, mint: str) -> TokenState | None:
         return self._tokens.get(mint)
@@ -62,6 +68,7 @@ class World:
             state = self._tokens[event.mint] = TokenState(new_token(self._next_id("tokens"), event))
         self.touched[event.mint] = state
         for address, protocol, kind in venues_of(event):
+            state.met.add(address)
             venue = state.venues.get(address)
             if venue is None:
                 venue = new_venue(self._next_id("venues"), state.row.id, address, protocol, kind, event, key)
