@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import uvloop
+
 from app.errors import CurvecastError, StartupError
 from app.logs import set_up
 from app.settings import Settings
@@ -39,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _with_options(Settings.from_env(), options)
         command: Command = options.command
-        return asyncio.run(command(options, settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(command(options, settings))
     except CurvecastError as error:
         print(f"curvecast: {error}", file=sys.stderr)
         return 1
