@@ -17,8 +17,9 @@ _CONTRACTS = (_HERE.parent / "graphql", _HERE / "contract")
 """In a checkout, in the installed package."""
 
 
-def _first_folder(folders: tuple[Path, ...]) -> Path:
-    return next((each for each in folders if each.is_dir()), folders[0])
+def _contract_folder() -> Path:
+    # Beside an installed package lies the library graphql-core, in a folder of the same name.
+    return next((each for each in _CONTRACTS if (each / "operations").is_dir()), _CONTRACTS[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Settings:
     """`memory://` (one process), or redis://host:port/db."""
     data_dir: Path = Path(".curvecast")
     """Where the embedded Postgres keeps its data."""
-    contract_dir: Path = field(default_factory=lambda: _first_folder(_CONTRACTS))
+    contract_dir: Path = field(default_factory=lambda: _contract_folder())
     """Folder of schema.graphql and operations/."""
     host: str = "127.0.0.1"
     port: int = 8000
