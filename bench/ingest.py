@@ -179,10 +179,12 @@ async def new_database(server_url: str, name: str) -> AsyncIterator[str]:
     connection = await asyncpg.connect(server_url)
     try:
         await connection.execute(f"CREATE DATABASE {name}")
-        url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-        await upgrade(url)
-        yield url
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        try:
+            url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
+            await upgrade(url)
+            yield url
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
 
