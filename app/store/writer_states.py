@@ -33,7 +33,10 @@ class TokenState:
 
     @property
     def curve(self) -> VenueRow | None:
-        return next((venue for venue in self.venues.values() if venue.kind == TradeProgram.BONDING_CURVE), None)
+        for venue in self.venues.values():
+            if venue.kind == TradeProgram.BONDING_CURVE:
+                return venue
+        return None
 
     @property
     def pools(self) -> list[VenueRow]:
@@ -47,7 +50,7 @@ def chain_key(event: Event) -> ChainKey:
 def apply(state: TokenState, event: Event, key: ChainKey) -> None:
     """Takes every fact of `event`, whose chain key is `key`, into `state`; `settle` must follow the last event."""
     _note_origin(state.row, event, key)
-    _note_as_of(state.row, event)
+    _note_as_of(state.row, event, key)
     match event:
         case Launch():
             _apply_launch(state, event, key)
@@ -72,9 +75,10 @@ def market_cap_at_graduation(state: TokenState, quote_usd: Decimal | None) -> De
 
 def note_extremes(row: TokenRow, price_usd: Decimal, time: int) -> None:
     """All-time high and low in US dollars; of equal prices the earliest counts."""
-    if row.ath_price_usd is None or (-price_usd, time) < (-row.ath_price_usd, row.ath_at or 0):
+    high, low = row.ath_price_usd, row.atl_price_usd
+    if high is None or price_usd > high or (price_usd == high and time < (row.ath_at or 0)):
         row.ath_price_usd, row.ath_at = price_usd, time
-    if row.atl_price_usd is None or (price_usd, time) < (row.atl_price_usd, row.atl_at or 0):
+    if low is None or price_usd < low or (price_usd == low and time < (row.atl_at or 0)):
         row.atl_price_usd, row.atl_at = price_usd, time
 
 
@@ -200,10 +204,10 @@ def _set_as_of(venue: VenueRow, event: Event, key: ChainKey) -> None:
     venue.as_of_commitment = event.commitment
 
 
-def _note_as_of(row: TokenRow, event: Event) -> None:
-    key = (event.block_time, event.position, int(event.commitment))
-    if key > (row.as_of_time, row.as_of_position, row.as_of_commitment):
-        row.as_of_time, row.as_of_position, row.as_of_commitment = key
+def _note_as_of(row: TokenRow, event: Event, key: ChainKey) -> None:
+    place = (key[0], key[1], int(event.commitment))
+    if place > (row.as_of_time, row.as_of_position, row.as_of_commitment):
+        row.as_of_time, row.as_of_position, row.as_of_commitment = place
 
 
 def _note_origin(row: TokenRow, event: Event, key: ChainKey) -> None:

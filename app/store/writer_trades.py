@@ -1,10 +1,9 @@
 """Trades into their table: COPY in text form, which Python formats and Postgres parses faster than bound numerics."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from io import BytesIO
 
 import asyncpg
 from solders.signature import Signature
@@ -39,6 +38,8 @@ COLUMNS = (
     "priority_fee",
     "indexed_at",
 )
+_LINES = 64
+"""Some 25 kB: a part for which it is worth waking the server."""
 
 
 class NewTrade:
@@ -67,9 +68,7 @@ class NewTrade:
 
 async def copy_trades(connection: asyncpg.Connection, trades: Sequence[NewTrade], indexed_at: datetime) -> None:
     """Stores trades; raises asyncpg.UniqueViolationError when one of them is stored already."""
-    now = indexed_at.isoformat()
-    text = "".join([_line(trade, now) for trade in trades])
-    await connection.copy_to_table("trades", source=BytesIO(text.encode()), columns=COLUMNS)
+    await connection.copy_to_table("trades", source=_lines(trades, indexed_at.isoformat()), columns=COLUMNS)
 
 
 async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> set[bytes]:
@@ -93,11 +92,17 @@ def signature_bytes(signature: str) -> bytes:
     return bytes(Signature.from_string(signature))
 
 
+async def _lines(trades: Sequence[NewTrade], now: str) -> AsyncIterator[bytes]:
+    """The database stores one part while the next is being formatted."""
+    for start in range(0, len(trades), _LINES):
+        yield "".join([_line(trade, now) for trade in trades[start : start + _LINES]]).encode()
+
+
 def _line(trade: NewTrade, now: str) -> str:
     event = trade.event
     time, position, identity = trade.key
     return (
-        f"{_datetime(time).isoformat()}\t\\\\x{identity.hex()}\t{position}\t{trade.sequence}\t{trade.token_id}\t"
+        f"{_text(time)}\t\\\\x{identity.hex()}\t{position}\t{trade.sequence}\t{trade.token_id}\t"
         f"{trade.trader_id}\t{trade.venue_id}\t\\\\x{signature_bytes(event.signature).hex()}\t{event.ordinal}\t"
         f"{event.program:d}\t{event.side:d}\t{event.commitment:d}\t{event.base_amount}\t{event.quote_amount}\t"
         f"{_value(event.fee)}\t{_value(event.virtual_base_reserves)}\t{_value(event.virtual_quote_reserves)}\t"
@@ -111,5 +116,9 @@ def _value(value: int | Decimal | None) -> str:
 
 
 @lru_cache(maxsize=4_096)
+def _text(time: int) -> str:
+    return _datetime(time).isoformat()
+
+
 def _datetime(time: int) -> datetime:
     return datetime.fromtimestamp(time, UTC)
