@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlalchemy.types import DateTime
 
+from app.domain.money import spot_price
 from app.domain.programs import WSOL, Side
 from app.store.keys import INTEGER, key_table
 from app.store.measures import tenth_power, trade_quote, trade_spot
-from app.store.rows import to_time
+from app.store.rows import AnyRow, to_time
 from app.store.tables import tokens, trades, venues
 
 _TIME = DateTime(timezone=True)
@@ -84,6 +85,7 @@ class PastPrice:
     """Spot after the last trade at or before a moment, and its USD rate then."""
 
     quote: Decimal
+    """To the digits of `Token.price`, so that a price that did not move has changed by nothing."""
     quote_usd: Decimal | None
 
 
@@ -93,8 +95,9 @@ async def read_past_prices(
     """Spot at head − seconds of each (token id, seconds); left out where no priced trade is that old."""
     asked = _key_table(keys)
     source = trades.join(tokens, tokens.c.id == trades.c.token_id).join(venues, venues.c.id == trades.c.venue_id)
+    state = (trades.c.virtual_quote_reserves, trades.c.virtual_base_reserves, trades.c.sqrt_price)
     newest = (
-        select(trade_spot().label("spot"), trades.c.quote_usd)
+        select(*state, trades.c.quote_usd, tokens.c.decimals, venues.c.quote_decimals)
         .select_from(source)
         .where(trades.c.token_id == asked.c.token_id, trades.c.block_time <= _since(head, asked.c.seconds))
         .where(trade_spot().is_not(None))
@@ -104,7 +107,17 @@ async def read_past_prices(
     )
     query = select(asked.c.token_id, asked.c.seconds.label("window_seconds"), newest)
     rows = await connection.execute(query.select_from(asked.join(newest, true())))
-    return {(row.token_id, row.window_seconds): PastPrice(row.spot, row.quote_usd) for row in rows}
+    return {
+        (row.token_id, row.window_seconds): PastPrice(spot, row.quote_usd)
+        for row in rows
+        if (spot := _spot(row)) is not None
+    }
+
+
+def _spot(row: AnyRow) -> Decimal | None:
+    state = (row.virtual_quote_reserves, row.virtual_base_reserves, row.sqrt_price)
+    quote, base, root = (None if value is None else int(value) for value in state)
+    return spot_price(quote, base, root, row.quote_decimals, row.decimals)
 
 
 def _key_table(keys: Sequence[WindowKey]) -> Any:

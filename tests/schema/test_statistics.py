@@ -111,6 +111,16 @@ async def test_a_price_change_is_told_in_per_cent_of_the_spot_then(store: Asked)
     assert found["priceChange5m"] == found["stats"]["priceChange"] == 25.0
 
 
+async def test_a_price_that_did_not_move_has_changed_by_nothing(store: Asked) -> None:
+    # A ratio whose digits never end: the price of the token and the price then must be rounded alike.
+    await store.write([trade(virtual_base_reserves=754_767_257_904_403, virtual_quote_reserves=29_999_999_999)])
+    await store.write([trade(block_time=T0 + 600, mint=address("another"))])
+
+    found = (await store.answer(_STATS, mint=address("mint"), window="M5"))["token"]
+
+    assert found["priceChange5m"] == found["stats"]["priceChange"] == 0.0
+
+
 async def test_the_priority_fee_of_a_transaction_with_two_swaps_counts_once(store: Asked) -> None:
     both = {"signature": signature("two swaps"), "fee": 0, "priority_fee": 10**9}
     await store.write([trade(**both), pool_trade(**both, event_index=1, ordinal=1)])
