@@ -1,8 +1,11 @@
 """Every setting, read once from the environment (prefix `CURVECAST_`) and passed down as one frozen object."""
 
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from pathlib import Path
 
 from starlette.config import Config
@@ -70,6 +73,17 @@ class Settings:
     max_sockets: int = 20_000
     query_timeout_seconds: float = 15.0
 
+    def __post_init__(self) -> None:
+        """Raises StartupError naming the variable whose value would only fail later, or do nothing."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, int | float) and each.name != "port" and not 0 < value < math.inf:
+                raise StartupError(f"CURVECAST_{each.name.upper()} is {value}: it must be above 0.")
+        if not 0 <= self.port <= _MAX_PORT:
+            raise StartupError(f"CURVECAST_PORT is {self.port}: it must be 0 to {_MAX_PORT}; 0 takes a free one.")
+        if self.sol_usd and not _is_rate(self.sol_usd):
+            raise StartupError(f"CURVECAST_SOL_USD is {self.sol_usd!r}: it must be US dollars per SOL, as 150.25.")
+
     @property
     def is_embedded(self) -> bool:
         """Whether this process runs its own Postgres."""
@@ -101,4 +115,9 @@ class Settings:
         return replace(defaults, **given)  # type: ignore[arg-type] # each value is of its field's own type
 
 
+def _is_rate(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,18})?", text) is not None and Decimal(text) > 0
+
+
+_MAX_PORT = 65_535
 _KINDS = {int: "whole number", float: "number"}

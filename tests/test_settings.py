@@ -33,6 +33,19 @@ def test_a_value_that_cannot_be_read_is_told_by_its_name() -> None:
         Settings.from_env({"CURVECAST_PORT": "eight thousand"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("CURVECAST_SOL_USD", value) for value in ("abc", "-5", "0", "NaN", "1e9", "Infinity")),
+        *(("CURVECAST_PORT", value) for value in ("99999", "-1")),
+        *(("CURVECAST_MAX_DEPTH", "0"), ("CURVECAST_MAILBOX_SIZE", "-3"), ("CURVECAST_QUERY_TIMEOUT_SECONDS", "nan")),
+    ],
+)
+def test_a_value_that_cannot_work_is_told_by_its_name_before_anything_starts(name: str, value: str) -> None:
+    with pytest.raises(StartupError, match=name):
+        Settings.from_env({name: value})
+
+
 def test_secrets_do_not_show_in_what_is_printed() -> None:
     settings = Settings.from_env({"CURVECAST_DATABASE_URL": "postgresql://me:hidden@host/db"})
     assert "hidden" not in repr(settings)
