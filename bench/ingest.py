@@ -78,6 +78,7 @@ def batches(entries: Sequence[Entry], trades: int) -> Iterator[Sequence[Entry]]:
 def work_of(entries: Sequence[Entry]) -> Work:
     return Work(
         events=[event for entry in entries for event in entry.events],
+        arrived=[each for entry in entries for each in entry.arrived],
         balances=[balance for entry in entries for balance in entry.balances],
     )
 

@@ -10,6 +10,7 @@ from app.domain.events import MAX_EVENT_INDEX, Event, pack_position
 from app.errors import DecodeError
 from app.store.dead_letters import DeadLetter
 from app.store.writer_accounts import Balance
+from app.store.writer_batch import Arrived, arrive
 from indexer.decoders import decode
 from indexer.decoders.context import PoolMints
 from indexer.transaction import Transaction
@@ -28,6 +29,8 @@ class Entry:
     events: list[Event] = field(default_factory=list)
     balances: list[Balance] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    arrived: list[Arrived] = field(default_factory=list)
+    """The events, made ready for the writer."""
 
     @property
     def rows(self) -> int:
@@ -41,7 +44,8 @@ def read_entry(transaction: Transaction, pools: Mapping[str, PoolMints]) -> Entr
     events = [event for event in decoded.events if EARLIEST <= event.block_time < LATEST]
     if len(events) < len(decoded.events):
         failures.append(DecodeError("block time out of range"))
-    return Entry(transaction, events, _balances(transaction, events), dead_letters(transaction, failures))
+    letters = dead_letters(transaction, failures)
+    return Entry(transaction, events, _balances(transaction, events), letters, arrive(events))
 
 
 def dead_letters(transaction: Transaction, failures: Sequence[DecodeError]) -> list[DeadLetter]:

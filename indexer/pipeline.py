@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ from indexer.transaction import Transaction
 _LOG = logging.getLogger(__name__)
 _DECODED_BATCHES = 2
 """Batches that may wait for the writer."""
+_DECODED_AT_ONCE = 16
+"""Transactions: about a millisecond."""
 
 
 class _Arrival(NamedTuple):
@@ -103,8 +105,9 @@ class Pipeline:
             is_open = True
             while is_open:
                 gathered, is_open = await self._gather(arrivals)
-                for batch in self._read(gathered) if gathered else ():
-                    await batches.put(batch)
+                if gathered:
+                    async for batch in self._read(gathered):
+                        await batches.put(batch)
             await batches.put(None)
         except Exception:
             await batches.put(None)  # as in `_pump`
@@ -128,12 +131,17 @@ class Pipeline:
                 return arrivals, True
         return arrivals, False
 
-    def _read(self, arrivals: Sequence[_Arrival]) -> Iterator[_Decoded]:
-        """Decodes deliveries into as many batches as their rows need; the last one moves the checkpoint."""
+    async def _read(self, arrivals: Sequence[_Arrival]) -> AsyncIterator[_Decoded]:
+        """Decodes deliveries into as many batches as their rows need; the last one moves the checkpoint.
+
+        Gives way after every few transactions, so that the batch that is being stored never waits for this one.
+        """
         batch = _Decoded(Work(arrived_at=arrivals[0].at))
         for arrival in arrivals:
             self._note(batch.work, arrival.delivery)
-            for transaction in arrival.delivery.transactions:
+            for number, transaction in enumerate(arrival.delivery.transactions):
+                if number % _DECODED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 entry = self._read_one(transaction)
                 if batch.rows and batch.rows + entry.rows > self._settings.batch_max_rows:
                     yield batch
@@ -206,6 +214,7 @@ def _filled(work: Work, entries: Sequence[Entry]) -> Work:
     return replace(
         work,
         events=[event for entry in entries for event in entry.events],
+        arrived=[each for entry in entries for each in entry.arrived],
         balances=[balance for entry in entries for balance in entry.balances],
         dead_letters=[letter for entry in entries for letter in entry.letters],
     )

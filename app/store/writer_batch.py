@@ -27,7 +27,7 @@ from app.store.writer_world import World
 
 Answer = TypeVar("Answer")
 Computed = TypeVar("Computed")
-Arrived: TypeAlias = tuple[Event, ChainKey]
+Arrived: TypeAlias = tuple[Event, ChainKey, NewTrade | None]
 _Met: TypeAlias = tuple[Event, ChainKey, TokenState]
 
 
@@ -44,6 +44,8 @@ class Work:
     checkpoint: Checkpoint | None = None
     finalized_slot: int | None = None
     arrived_at: float = 0.0
+    arrived: list[Arrived] | None = None
+    """`arrive` of the events, where it was called before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,29 @@ class Stored:
     """Dead letters that were new."""
 
 
+def arrive(events: Iterable[Event]) -> list[Arrived]:
+    """What the writer needs of events and can be made without the store."""
+    arrived: list[Arrived] = []
+    for event in events:
+        key = chain_key(event)
+        arrived.append((event, key, NewTrade(event, key) if isinstance(event, Trade) else None))
+    return arrived
+
+
 async def store(
     connection: asyncpg.Connection, world: World, accounts: AccountBook, rates: RateBook, feed: FeedState, work: Work
 ) -> tuple[Stored, FeedState]:
     """Stores everything inside the caller's transaction; returns it with the feed's new state."""
     fresh_rates = rates.learn(work.rates)
     await store_rates(connection, fresh_rates)
-    events = _distinct(work.events)
-    await world.load(connection, {event.mint for event, _ in events})
-    await world.learn_wallets(connection, _wallets(events, work.balances))
+    arrived = _distinct(arrive(work.events) if work.arrived is None else work.arrived)
+    await world.load(connection, {event.mint for event, _, _ in arrived})
+    await world.learn_wallets(connection, _wallets(arrived, work.balances))
     one = _OneBatch(connection, world, rates, feed.sequence)
-    given = await one.store_events(events, lambda: newest_given(world, work.balances))
+    given = await one.store_events(arrived, lambda: newest_given(world, work.balances))
     changed = await change_balances(connection, world, accounts, given)
     batch_tokens = await one.store_states(changed)
-    state = feed.after(one.sequence, [event for event, _ in events], work.finalized_slot)
+    state = feed.after(one.sequence, [event for event, _, _ in arrived], work.finalized_slot)
     await store_feed(connection, state)
     if work.checkpoint is not None:
         await store_checkpoint(connection, work.checkpoint)
@@ -109,10 +120,11 @@ class _OneBatch:
         self._trades: list[tuple[NewTrade, TokenState]] = []
         self._firsts: set[bytes] = set()
 
-    async def store_events(self, events: Sequence[Arrived], meanwhile: Callable[[], Computed]) -> Computed:
+    async def store_events(self, arrived: Sequence[Arrived], meanwhile: Callable[[], Computed]) -> Computed:
         """Stores the trades that are new with their candles, and takes every new fact into the states."""
-        met = [(event, key, self._world.meet(event, key)) for event, key in events]
-        trades = {key: self._new_trade(event, key, state) for event, key, state in met if isinstance(event, Trade)}
+        met = [(event, key, self._world.meet(event, key)) for event, key, _ in arrived]
+        trades = {trade.key: trade for _, _, trade in arrived if trade is not None}
+        self._place(met, trades)
         new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
         new, candles = await self._copy(new, trades)
         self._trades = [(trades[key], state) for _, key, state in new if key in trades]
@@ -222,10 +234,14 @@ class _OneBatch:
         if rate is not None or graduation.market_cap_usd is None:
             graduation.market_cap_usd = market_cap_at_graduation(state, rate)
 
-    def _new_trade(self, event: Trade, key: ChainKey, state: TokenState) -> NewTrade:
-        rate = self._rates.at(event.quote_mint, event.block_time)
-        venue = state.venues[event.venue]
-        return NewTrade(event, key, state.row.id, self._world.wallet(event.trader), venue.id, rate)
+    def _place(self, met: Iterable[_Met], trades: dict[ChainKey, NewTrade]) -> None:
+        """Tells the trades who and where they are in the store, and the rate of their time."""
+        for _, key, state in met:
+            if (trade := trades.get(key)) is not None:
+                event = trade.event
+                trade.token_id, trade.venue_id = state.row.id, state.venues[event.venue].id
+                trade.trader_id = self._world.wallet(event.trader)
+                trade.quote_usd = self._rates.at(event.quote_mint, event.block_time)
 
     def _apply_all(self, events: Iterable[_Met]) -> list[TraderRow]:
         """Takes the events into the states; returns what may be a wallet's first trade in a token."""
@@ -263,14 +279,13 @@ async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Compu
     return await task, computed
 
 
-def _distinct(events: Sequence[Event]) -> list[Arrived]:
-    """Each event once, with its key: a source may deliver the same one twice in a batch."""
+def _distinct(arrived: Iterable[Arrived]) -> list[Arrived]:
+    """Each event once: a source may deliver the same one twice in a batch."""
     seen: dict[bytes, Arrived] = {}
-    for event in events:
-        key = chain_key(event)
-        seen.setdefault(key[2], (event, key))
+    for each in arrived:
+        seen.setdefault(each[1][2], each)
     return list(seen.values())
 
 
-def _wallets(events: Sequence[Arrived], balances: Sequence[Balance]) -> set[str]:
-    return {event.trader for event, _ in events if isinstance(event, Trade)} | {each.held.owner for each in balances}
+def _wallets(arrived: Iterable[Arrived], balances: Iterable[Balance]) -> set[str]:
+    return {trade.event.trader for _, _, trade in arrived if trade is not None} | {each.held.owner for each in balances}

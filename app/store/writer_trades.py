@@ -43,19 +43,31 @@ _LINES = 64
 
 
 class NewTrade:
-    """A trade on its way in, with what the writer found out about it."""
+    """A trade on its way in. What follows from the event alone is made at once, which may be while another batch is
+    being stored; what the writer finds out is set by it, anew with each attempt."""
 
-    __slots__ = ("event", "key", "quote_usd", "sequence", "spot", "token_id", "trader_id", "venue_id")
+    __slots__ = (
+        "_amounts",
+        "event",
+        "key",
+        "quote_usd",
+        "sequence",
+        "spot",
+        "token_id",
+        "trader_id",
+        "venue_id",
+    )
 
-    def __init__(
-        self, event: Trade, key: ChainKey, token_id: int, trader_id: int, venue_id: int, quote_usd: Decimal | None
-    ) -> None:
+    def __init__(self, event: Trade, key: ChainKey) -> None:
         self.event = event
         self.key = key
-        self.token_id = token_id
-        self.trader_id = trader_id
-        self.venue_id = venue_id
-        self.quote_usd = quote_usd
+        self.token_id = self.trader_id = self.venue_id = self.sequence = 0
+        self.quote_usd: Decimal | None = None
+        self._amounts = (
+            f"{event.base_amount}\t{event.quote_amount}\t{_value(event.fee)}\t{_value(event.virtual_base_reserves)}\t"
+            f"{_value(event.virtual_quote_reserves)}\t{_value(event.real_base_reserves)}\t"
+            f"{_value(event.real_quote_reserves)}\t{_value(event.sqrt_price)}"
+        )
         self.spot = spot_price(
             event.virtual_quote_reserves,
             event.virtual_base_reserves,
@@ -63,7 +75,17 @@ class NewTrade:
             event.quote_decimals,
             event.base_decimals,
         )
-        self.sequence = 0
+
+    def line(self, now: str) -> str:
+        """The trade as COPY reads it. Raises ValueError when its signature is none."""
+        event = self.event
+        time, position, identity = self.key
+        return (
+            f"{_text(time)}\t\\\\x{identity.hex()}\t{position}\t{self.sequence}\t{self.token_id}\t{self.trader_id}\t"
+            f"{self.venue_id}\t\\\\x{signature_bytes(event.signature).hex()}\t{event.ordinal}\t{event.program:d}\t"
+            f"{event.side:d}\t{event.commitment:d}\t{self._amounts}\t{_value(self.quote_usd)}\t"
+            f"{_value(event.compute_units)}\t{_value(event.priority_fee)}\t{now}\n"
+        )
 
 
 async def copy_trades(connection: asyncpg.Connection, trades: Sequence[NewTrade], indexed_at: datetime) -> None:
@@ -95,20 +117,7 @@ def signature_bytes(signature: str) -> bytes:
 async def _lines(trades: Sequence[NewTrade], now: str) -> AsyncIterator[bytes]:
     """The database stores one part while the next is being formatted."""
     for start in range(0, len(trades), _LINES):
-        yield "".join([_line(trade, now) for trade in trades[start : start + _LINES]]).encode()
-
-
-def _line(trade: NewTrade, now: str) -> str:
-    event = trade.event
-    time, position, identity = trade.key
-    return (
-        f"{_text(time)}\t\\\\x{identity.hex()}\t{position}\t{trade.sequence}\t{trade.token_id}\t"
-        f"{trade.trader_id}\t{trade.venue_id}\t\\\\x{signature_bytes(event.signature).hex()}\t{event.ordinal}\t"
-        f"{event.program:d}\t{event.side:d}\t{event.commitment:d}\t{event.base_amount}\t{event.quote_amount}\t"
-        f"{_value(event.fee)}\t{_value(event.virtual_base_reserves)}\t{_value(event.virtual_quote_reserves)}\t"
-        f"{_value(event.real_base_reserves)}\t{_value(event.real_quote_reserves)}\t{_value(event.sqrt_price)}\t"
-        f"{_value(trade.quote_usd)}\t{_value(event.compute_units)}\t{_value(event.priority_fee)}\t{now}\n"
-    )
+        yield "".join([trade.line(now) for trade in trades[start : start + _LINES]]).encode()
 
 
 def _value(value: int | Decimal | None) -> str:
