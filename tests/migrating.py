@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 FOLDER = Path(__file__).resolve().parent.parent / "alembic"
@@ -28,5 +28,8 @@ async def _run(engine: AsyncEngine, step: Callable[[Config, str], None], revisio
         step(config, revision)
 
     async with engine.connect() as connection:
+        if await connection.scalar(text("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")):
+            # A policy that begins while it is taken down would end the migration: "tuple concurrently deleted".
+            await connection.execute(text("SELECT _timescaledb_functions.stop_background_workers()"))
         await connection.run_sync(run)
         await connection.commit()

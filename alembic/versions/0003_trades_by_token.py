@@ -47,7 +47,10 @@ def _take_down() -> None:
         " AND proc_name IN ('policy_compression', 'policy_refresh_continuous_aggregate')"
     )
     op.execute("DROP MATERIALIZED VIEW IF EXISTS trades_cagg_1m CASCADE")  # and those over it
-    op.execute("SELECT decompress_chunk(chunk, if_compressed => true) FROM show_chunks('trades') AS chunk")
+    op.execute(
+        "SELECT decompress_chunk(format('%I.%I', chunk_schema, chunk_name)::regclass)"
+        " FROM timescaledb_information.chunks WHERE hypertable_name = 'trades' AND is_compressed"
+    )
     op.execute("ALTER TABLE trades SET (timescaledb.compress = false)")
 
 

@@ -203,7 +203,8 @@ async def test_aggregates_equal_the_candles_before_and_after_refreshes_and_late_
     assert await database.fetchval("SELECT count(*) FROM trades_cagg_1d") > 0
     await assert_aggregates_equal_the_fold(database, trades)
     trades += trades_in(await write(engine, events[1::2]))
-    await run_jobs(database, "policy_refresh_continuous_aggregate")
+    for _ in range(2):  # TimescaleDB 2.24 leaves a minute for the next run now and then
+        await run_jobs(database, "policy_refresh_continuous_aggregate")
     await assert_aggregates_equal_the_fold(database, trades)
 
 
