@@ -1,10 +1,12 @@
 """The cost of one operation with its variables, by the `@cost` of its fields, before it runs."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from graphql import (
     DocumentNode,
+    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -16,6 +18,7 @@ from graphql import (
     ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Undefined,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -23,13 +26,17 @@ from graphql import (
     is_leaf_type,
 )
 
+from app.domain.candles import DAY, Interval
+from app.schema.charts import MAX_CANDLES
 from app.schema.directives import Cost
+from app.schema.enums import CandleFill
 from app.schema.fragments import Fragments
 from app.schema.limits import exceeded
 from app.settings import Settings
 
 _UNSAID_MULTIPLIER: Final = 50
 """Taken for a slicing argument that neither the document nor the schema gives a value."""
+_COUNTBACK: Final = "countback"
 _PAGE_LIMIT: Final = 201
 """`first` and `last` count at most this much: more than 200 is refused with MAX_PAGE_SIZE by the list itself."""
 
@@ -101,18 +108,41 @@ class _Costs:
         return self._times(node, field, multiplier) * (weight + inner) if multiplier else weight + inner
 
     def _times(self, node: FieldNode, field: GraphQLField, argument: str) -> int:
-        given = next((each.value for each in node.arguments or () if each.name.value == argument), None)
+        if argument == _COUNTBACK:
+            return self._candles(node, field)
+        if argument != "first":
+            return _size(self._argument(node, field, argument))
+        # A page may be asked for from either end.
+        sizes = [size for name in ("first", "last") if (size := self._argument(node, field, name)) is not None]
+        return min(max(map(_size, sizes), default=_UNSAID_MULTIPLIER), _PAGE_LIMIT)
+
+    def _candles(self, node: FieldNode, field: GraphQLField) -> int:
+        """Those that `countback` counts, or those of the range where it is told or filled, so that all are there."""
+        interval, start, end, countback, fill = (
+            self._argument(node, field, name) for name in ("interval", "from", "to", _COUNTBACK, "fill")
+        )
+        width, counted = Interval.__members__.get(str(interval)), _size(countback)
+        is_day = not countback and fill == CandleFill.PREVIOUS_CLOSE.name
+        if width is None or not (isinstance(start, int) or is_day):
+            return counted
+        last = end if isinstance(end, int) else int(time.time())
+        slots = (last - (start if isinstance(start, int) else last - DAY)) // width.seconds
+        return max(counted if countback else 1, min(slots, MAX_CANDLES))
+
+    def _argument(self, node: FieldNode, field: GraphQLField, name: str) -> Any:
+        given = next((each.value for each in node.arguments or () if each.name.value == name), None)
         value = self._value(given)
-        if value is None and argument in field.args:
-            value = field.args[argument].default_value
-        times = _size(value)
-        return min(times, _PAGE_LIMIT) if argument in ("first", "last") else times
+        if value is None and name in field.args and field.args[name].default_value is not Undefined:
+            value = field.args[name].default_value
+        return value
 
     def _value(self, given: ValueNode | None) -> Any:
         if isinstance(given, VariableNode):
             given = self._variables.get(given.name.value)
         if isinstance(given, IntValueNode):
             return int(given.value) if len(given.value) < 12 else 10**12
+        if isinstance(given, EnumValueNode):
+            return given.value
         return given.values if isinstance(given, ListValueNode) else given
 
 

@@ -1,6 +1,7 @@
 """Each limit, over HTTP and WebSocket alike: what is refused, what it says, and that refusing is cheap."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from graphql.language import Lexer, Source, Token, TokenKind
 from transport.serving import Client, client, schema, served, small_app
 
 from app.errors import CostExceeded
-from app.schema import limits
+from app.schema import core_schema, limits
 from app.schema.costs import check_cost
 from app.schema.limits import check_shape
 from app.settings import Settings
@@ -122,6 +123,29 @@ async def test_cost_counts_the_variables_that_are_given(
 ) -> None:
     errors = await asker.errors(road, "query($n: Int = 3) { items(first: $n) { name } }", variables)
     assert bool(errors) is refused
+
+
+PAGES = {
+    "tokens(last: 200) { nodes { trades(last: 200) { nodes { id } } } }": 40_000,
+    "tokens(first: 2, last: 100) { nodes { trades { nodes { id } } } }": 5_000,
+    "tokens(first: 100) { nodes { chart(interval: M1, fill: PREVIOUS_CLOSE) { open } } }": 144_000,
+    "tokens(first: 100) { nodes { chart(interval: M1, from: 86400, to: 172800) { open } } }": 144_000,
+    "tokens(first: 100) { nodes { chart(interval: M1, from: 0) { open } } }": 500_000,
+    "tokens(first: 100) { nodes { chart(interval: $interval, fill: $fill) { open } } }": 28_800,
+    "tokens(first: 100) { nodes { chart(interval: M1, fill: PREVIOUS_CLOSE, countback: 30) { open } } }": 3_000,
+    "tokens(first: 100) { nodes { chart(interval: M1) { open } } }": 5_000,
+}
+
+
+@pytest.mark.parametrize(("query", "about"), PAGES.items())
+def test_cost_counts_what_the_market_is_asked_for_from_either_end(query: str, about: int) -> None:
+    document = parse("query ($interval: ChartInterval!, $fill: CandleFill = PREVIOUS_CLOSE) { %s }" % query)  # noqa: UP031
+    operation = get_operation_ast(document)
+    assert operation is not None
+    for limit, refused in ((about - 1, True), (about * 3, False)):
+        settings = Settings(max_cost=limit)
+        with pytest.raises(CostExceeded) if refused else nullcontext():
+            check_cost(core_schema, document, operation, {"interval": "M5"}, settings)
 
 
 async def test_an_absurd_slice_costs_no_more_than_a_page(asker: Asker) -> None:
