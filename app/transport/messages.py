@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -35,16 +35,32 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A subscribe that is no JSON we read, as one with a number of 10,000 digits: it costs its operation, not the
+    socket with all the others."""
+
+    id: str
+    reason: InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     id: str
 
 
-Message: TypeAlias = Init | Ping | Pong | Subscribe | Complete
+Message: TypeAlias = Init | Ping | Pong | Subscribe | Unreadable | Complete
+
+
+class _Envelope(msgspec.Struct, tag_field="type", tag="subscribe"):
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_ID)]
 
 
 def read(frame: str) -> Message:
     """Raises InvalidInput with the reason for which the protocol closes the socket (4400)."""
-    value = read_json(frame)
+    try:
+        value = read_json(frame)
+    except InvalidInput as error:
+        return _unreadable(frame, error)
     if not isinstance(value, dict):
         raise InvalidInput("A message must be a JSON object.")
     match value.get("type"):
@@ -62,6 +78,15 @@ def read(frame: str) -> Message:
             return Complete(_id(value))
         case _:
             raise InvalidInput("The message has no type that a client may send.")
+
+
+def _unreadable(frame: str, error: InvalidInput) -> Unreadable:
+    """Raises `error` itself where not even the operation can be told."""
+    try:
+        envelope = msgspec.json.decode(frame, type=_Envelope)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        raise error from None
+    return Unreadable(envelope.id, error)
 
 
 def write(kind: str, **members: object) -> str:

@@ -30,6 +30,8 @@ def read_json(text: bytes | str) -> Any:
             raise RecursionError
     except RecursionError:
         raise InvalidInput(f"The JSON is nested too deeply: at most {MAX_JSON_DEPTH} levels.") from None
+    except UnicodeDecodeError:
+        raise InvalidInput("This is not JSON that can be read: it is not UTF-8.") from None
     except (msgspec.MsgspecError, ValueError) as error:
         raise InvalidInput(f"This is not JSON that can be read: {error}.") from None
     return value
@@ -67,7 +69,8 @@ def read_request(value: Any) -> GraphQLRequest:
 
 def read_parameters(parameters: Mapping[str, str]) -> GraphQLRequest:
     """The request in the query string of a GET; `variables` and `extensions` are JSON there."""
-    value: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if name in parameters}
+    # An empty operationName is the same as none, says the specification.
+    value: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if parameters.get(name)}
     for name in ("variables", "extensions"):
         if parameters.get(name):
             value[name] = read_json(parameters[name])

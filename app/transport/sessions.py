@@ -17,7 +17,7 @@ from app.live.mailbox import Closed
 from app.metrics import Metrics
 from app.settings import Settings
 from app.transport.errors import format_exception
-from app.transport.messages import SUBPROTOCOL, Complete, Init, Message, Ping, Pong, Subscribe, read, write
+from app.transport.messages import SUBPROTOCOL, Complete, Init, Message, Ping, Pong, Subscribe, Unreadable, read, write
 from app.transport.operations import Operation, Operations, RequestRefused
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,9 @@ class Session:
                 pass
             case Subscribe():
                 await self._subscribe(message)
+            case Unreadable(name, reason):
+                self._check_new(name)
+                await self._send(self._failed(name, [format_exception(reason)]))
             case Complete(name):
                 await self._complete(name)
 
@@ -149,11 +152,15 @@ class Session:
         self._is_acknowledged = True
         await self._send(write("connection_ack"))
 
-    async def _subscribe(self, message: Subscribe) -> None:
+    def _check_new(self, name: str) -> None:
+        """Raises `_Close` where the protocol allows no operation of that id now."""
         if not self._is_acknowledged:
             raise _Close(_UNAUTHORIZED, "Unauthorized")
-        if message.id in self._running:
-            raise _Close(_TWIN, f"Subscriber for {message.id} already exists")
+        if name in self._running:
+            raise _Close(_TWIN, f"Subscriber for {name} already exists")
+
+    async def _subscribe(self, message: Subscribe) -> None:
+        self._check_new(message.id)
         limit = self._settings.max_operations_per_socket
         if len(self._running) >= limit:
             error = SubscriptionLimit(f"Limit exceeded: operations on a socket, at most {limit}. Open another socket.")

@@ -248,3 +248,14 @@ async def test_several_operations_without_a_name_are_refused(http: httpx.AsyncCl
         assert (
             await http.post("/graphql", content=json.dumps(body), headers={"content-type": "application/json"})
         ).status_code == 400
+
+
+async def test_an_empty_operation_name_in_the_address_is_none(http: httpx.AsyncClient) -> None:
+    response = await http.get("/graphql", params={"query": "query A { hello }", "operationName": ""})
+    assert response.json() == {"data": {"hello": "hello you"}}
+
+
+async def test_a_body_that_is_not_utf_8_is_told_so_in_plain_words(http: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/json"}
+    response = await http.post("/graphql", content=b'{"query": "\xff"}', headers=headers)
+    assert _only(response)["message"] == "This is not JSON that can be read: it is not UTF-8."

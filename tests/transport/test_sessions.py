@@ -191,6 +191,21 @@ async def test_a_message_that_is_none_closes_with_4400_and_a_reason(socket: Clie
     assert len(reason.encode()) <= 123
 
 
+@pytest.mark.parametrize("value", ["9" * 10_000, "[" * 200 + "]" * 200], ids=["10,000 digits", "200 levels"])
+async def test_variables_that_cannot_be_read_cost_their_operation_and_not_the_socket(
+    socket: Client, gate: Gate, value: str
+) -> None:
+    await socket.subscribe("good", "subscription { held }")
+    assert (await socket.receive())["id"] == "good"
+    payload = '{"query": "{ hello }", "variables": {"n": ' + value + "}}"
+    await socket.send('{"id": "a", "type": "subscribe", "payload": ' + payload + "}")
+    message = await socket.receive()
+    assert (message["type"], message["id"]) == ("error", "a")
+    assert message["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    await socket.subscribe("a", "{ hello }")
+    assert (await socket.receive())["payload"] == {"data": {"hello": "hello you"}}
+
+
 async def test_a_binary_frame_closes_with_4400(socket: Client) -> None:
     await socket.send(b'{"type": "ping"}')
     assert (await socket.closed())[0] == 4400
