@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store.candles import Chart, read_candle_traders, read_charts
 from app.store.feed import read_head
 from app.store.graduations import read_graduations_by_identity
-from app.store.holders import Holding, read_top_holders
+from app.store.holders import Holding, read_dbc_vaults, read_top_holders
 from app.store.rates import read_rates, read_rates_at
 from app.store.statistics import (
     PastPrice,
@@ -107,6 +107,11 @@ class Loaders:
     def curve_fee(self) -> DataLoader[int, int | None]:
         """Fee in basis points that was last paid on a token's curve, by token id."""
         return self._by_key(read_curve_fees)
+
+    @cached_property
+    def dbc_vault(self) -> DataLoader[int, int | None]:
+        """What the vault of a Meteora DBC curve holds, raw, by token id."""
+        return self._by_key(read_dbc_vaults)
 
     @cached_property
     def graduation(self) -> DataLoader[bytes, GraduationRecord | None]:

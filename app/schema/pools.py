@@ -85,8 +85,12 @@ def _real_quote_reserves(curve: strawberry.Parent[CurveView]) -> BigInt:
     return _known(curve.state.real_quote_reserves, "The quote reserve", curve.state.address)
 
 
-def _real_token_reserves(curve: strawberry.Parent[CurveView]) -> BigInt:
-    return _known(curve.state.real_base_reserves, "The token reserve", curve.state.address)
+async def _real_token_reserves(curve: strawberry.Parent[CurveView], info: Info) -> BigInt:
+    """Meteora's events do not tell them: there it is what the curve's vault holds."""
+    told = curve.state.real_base_reserves
+    if told is None and curve.state.protocol is Protocol.METEORA_DBC:
+        told = await info.context.loaders.dbc_vault.load(curve.token.token_id)
+    return _known(told, "The token reserve", curve.state.address)
 
 
 def _sqrt_price(curve: strawberry.Parent[CurveView]) -> BigInt | None:

@@ -1,4 +1,4 @@
-"""Reads of the largest holders."""
+"""Reads of balances: the largest holders of a token, the vault of its curve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.keys import INTEGER, key_table
+from app.domain.programs import METEORA_DBC_AUTHORITY
+from app.store.keys import INTEGER, among, key_table
 from app.store.tables import token_accounts, wallets
 
 
@@ -39,3 +40,17 @@ async def read_top_holders(
     for row in await connection.execute(query.order_by(largest.c.balance.desc(), largest.c.owner_id)):
         holders[row.token_id].append(Holding(row.address, int(row.balance)))
     return holders
+
+
+async def read_dbc_vaults(connection: AsyncConnection, token_ids: Sequence[int]) -> dict[int, int]:
+    """What the vault of each token's Meteora DBC curve holds, raw; left out where no transaction has told it.
+
+    The program's one authority owns the vaults of all curves, so of one token only that of its curve.
+    """
+    query = (
+        select(token_accounts.c.token_id, func.sum(token_accounts.c.amount).label("amount"))
+        .select_from(token_accounts.join(wallets, wallets.c.id == token_accounts.c.owner_id))
+        .where(wallets.c.address == METEORA_DBC_AUTHORITY, among(token_accounts.c.token_id, token_ids))
+        .group_by(token_accounts.c.token_id)
+    )
+    return {row.token_id: int(row.amount) for row in await connection.execute(query)}

@@ -22,7 +22,7 @@ from factories import (
 )
 
 from app.domain.events import Rate
-from app.domain.programs import USDC, WSOL, Protocol, Side, Stage
+from app.domain.programs import METEORA_DBC_AUTHORITY, USDC, WSOL, Protocol, Side, Stage
 from app.domain.records import TokenRecord
 from app.domain.valuation import liquidity, market_cap, price_usd, progress
 from app.store.tokens import read_tokens
@@ -211,6 +211,15 @@ async def test_a_meteora_curve_counts_quote_against_its_threshold_and_shows_equi
     assert curve["sqrtPrice"] == str(_SQRT_PRICE)
     assert (curve["feeBps"], curve["configAddress"]) == (200, address("config"))
     assert curve["graduationMarketCap"] is None
+
+
+async def test_the_token_reserve_of_a_meteora_curve_is_what_its_vault_holds(store: Asked) -> None:
+    told = trade(**{**_DBC, "real_base_reserves": None})
+    await store.write([told], [balance(told, METEORA_DBC_AUTHORITY, 7 * 10**14), balance(told, address("holder"), 5)])
+
+    found = await _token(store, "bondingCurve { realTokenReserves realQuoteReserves }")
+
+    assert found["bondingCurve"] == {"realTokenReserves": str(7 * 10**14), "realQuoteReserves": str(20 * 10**9)}
 
 
 async def test_what_a_meteora_launch_does_not_tell_is_known_from_its_config(store: Asked) -> None:
