@@ -4,7 +4,7 @@ Addresses: official IDLs of pump (0.1.0), pump_amm (0.1.0), dynamic_bonding_curv
 the Meteora documentation.
 """
 
-from enum import Enum, IntEnum
+from enum import IntEnum
 from typing import Final
 
 PUMP_FUN: Final = "6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"
@@ -92,12 +92,3 @@ class Commitment(IntEnum):
     PROCESSED = 1
     CONFIRMED = 2
     FINALIZED = 3
-
-
-class SourceKind(Enum):
-    """Where the bytes of an event were read from."""
-
-    SELF_CPI = "self-cpi"
-    LOG = "log"
-    INSTRUCTION = "instruction"
-    """Detected from an instruction that emits no event (DBC migration)."""

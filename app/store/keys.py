@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, any_, column, func, literal
+from sqlalchemy import BigInteger, ColumnElement, any_, column, func, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
@@ -22,4 +22,3 @@ def key_table(name: str, columns: dict[str, tuple[TypeEngine[Any], Sequence[Any]
 
 
 INTEGER = BigInteger()
-TEXT = Text()
