@@ -89,25 +89,37 @@ class AccountBook:
         return [self._rows[account] for account in self._owned[owner]]
 
 
-async def change_balances(
-    connection: asyncpg.Connection, world: World, book: AccountBook, given: dict[AccountKey, AccountRow]
-) -> list[AccountRow]:
-    """Takes what `newest_given` gave into the book and brings `holders` of the touched tokens up to date.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Balances of a batch, with all accounts in the book that their change needs."""
+
+    rows: dict[AccountKey, AccountRow]
+    owners: set[_Owner]
+    vaults: set[_Owner]
+    """Those that turned out to be venues."""
+
+
+async def load_given(
+    connection: asyncpg.Connection, world: World, book: AccountBook, rows: dict[AccountKey, AccountRow]
+) -> Given:
+    """Loads what `change_balances` needs for what `newest_given` gave."""
+    vaults = await _new_vaults(connection, world)
+    owners = {(row.token_id, row.owner_id) for row in rows.values()} | vaults
+    await book.load(connection, rows, owners)
+    stored = (book.get(account) for account in rows)
+    former = {(row.token_id, row.owner_id) for row in stored if row is not None}
+    await book.load(connection, (), former)  # an account may change hands: the former owner's others count too
+    return Given(rows, owners | former, vaults)
+
+
+def change_balances(world: World, book: AccountBook, given: Given) -> list[AccountRow]:
+    """Takes balances into the book and brings `holders` of the touched tokens up to date.
 
     Returns the rows that changed, for `store_balances`.
     """
-    vaults = await _new_vaults(connection, world)
-    if not given and not vaults:
-        return []
-    owners = {(row.token_id, row.owner_id) for row in given.values()} | vaults
-    await book.load(connection, given, owners)
-    stored = (book.get(account) for account in given)
-    former = {(row.token_id, row.owner_id) for row in stored if row is not None}
-    await book.load(connection, (), former)  # an account may change hands: the former owner's others count too
-    owners |= former
-    before = _holders(book, owners)
-    changed = _change(book, given, vaults)
-    _count(world, _holders(book, owners), before)
+    before = _holders(book, given.owners)
+    changed = _change(book, given.rows, given.vaults)
+    _count(world, _holders(book, given.owners), before)
     return changed
 
 

@@ -13,14 +13,22 @@ from app.domain.money import multiply
 from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
 from app.store.checkpoints import Checkpoint, store_checkpoint
 from app.store.dead_letters import DeadLetter, keep_dead_letters
-from app.store.writer_accounts import AccountBook, Balance, change_balances, newest_given, store_balances
+from app.store.writer_accounts import (
+    AccountBook,
+    Balance,
+    Given,
+    change_balances,
+    load_given,
+    newest_given,
+    store_balances,
+)
 from app.store.writer_candles import encode_candles, fold_minutes, store_candles
 from app.store.writer_changes import encode_changes, store_changes
 from app.store.writer_feed import FeedState, store_feed
 from app.store.writer_firsts import note_firsts
 from app.store.writer_rates import RateBook, newest, store_rates
 from app.store.writer_records import graduation_record, token_record, trade_record
-from app.store.writer_rows import GRADUATIONS, AccountRow, ChainKey, GraduationRow, TraderRow
+from app.store.writer_rows import GRADUATIONS, AccountRow, ChainKey, GraduationRow
 from app.store.writer_states import TokenState, apply, chain_key, market_cap_at_graduation, note_extremes, settle
 from app.store.writer_trades import NewTrade, copy_trades, signature_bytes, stored_among
 from app.store.writer_world import World
@@ -79,9 +87,8 @@ async def store(
     arrived = _distinct(arrive(work.events) if work.arrived is None else work.arrived)
     await world.load(connection, {event.mint for event, _, _ in arrived})
     await world.learn_wallets(connection, _wallets(arrived, work.balances))
-    one = _OneBatch(connection, world, rates, feed.sequence)
-    given = await one.store_events(arrived, lambda: newest_given(world, work.balances))
-    changed = await change_balances(connection, world, accounts, given)
+    one = _OneBatch(connection, world, accounts, rates, feed.sequence)
+    changed = await one.store_events(arrived, work.balances)
     batch_tokens = await one.store_states(changed)
     state = feed.after(one.sequence, [event for event, _, _ in arrived], work.finalized_slot)
     await store_feed(connection, state)
@@ -106,13 +113,16 @@ async def store(
 class _OneBatch:
     """The events of one batch on their way through."""
 
-    def __init__(self, connection: asyncpg.Connection, world: World, rates: RateBook, sequence: int) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, world: World, accounts: AccountBook, rates: RateBook, sequence: int
+    ) -> None:
         self.sequence = sequence
         self.taken = 0
         self.records: list[TradeRecord] = []
         self.launches: list[int] = []
         self._connection = connection
         self._world = world
+        self._accounts = accounts
         self._rates = rates
         self._first = sequence
         self._graduations: list[tuple[GraduationRow, str, TokenState]] = []
@@ -120,8 +130,9 @@ class _OneBatch:
         self._trades: list[tuple[NewTrade, TokenState]] = []
         self._firsts: set[bytes] = set()
 
-    async def store_events(self, arrived: Sequence[Arrived], meanwhile: Callable[[], Computed]) -> Computed:
-        """Stores the trades that are new with their candles, and takes every new fact into the states."""
+    async def store_events(self, arrived: Sequence[Arrived], balances: Sequence[Balance]) -> list[AccountRow]:
+        """Stores the trades that are new with their candles, and takes every new fact into the states; returns the
+        balances that changed, not yet stored."""
         met = [(event, key, self._world.meet(event, key)) for event, key, _ in arrived]
         trades = {trade.key: trade for _, _, trade in arrived if trade is not None}
         self._place(met, trades)
@@ -129,9 +140,13 @@ class _OneBatch:
         new, candles = await self._copy(new, trades)
         self._trades = [(trades[key], state) for _, key, state in new if key in trades]
         self.taken = len(new)
-        _, firsts = await beside(store_candles(self._connection, candles), lambda: self._apply_all(new))
-        self._firsts, computed = await beside(note_firsts(self._connection, firsts), meanwhile)
-        return computed
+        firsts = self._world.firsts.candidates(trade for trade, _ in self._trades)
+        self._firsts, rows = await beside(
+            note_firsts(self._connection, firsts), lambda: newest_given(self._world, balances)
+        )
+        given = await load_given(self._connection, self._world, self._accounts, rows)
+        _, changed = await beside(store_candles(self._connection, candles), lambda: self._change_all(new, given))
+        return changed
 
     async def store_states(self, balances: Sequence[AccountRow]) -> tuple[TokenRecord, ...]:
         """Stores the changed balances and every touched token as it is now, and makes the records."""
@@ -243,14 +258,14 @@ class _OneBatch:
                 trade.trader_id = self._world.wallet(event.trader)
                 trade.quote_usd = self._rates.at(event.quote_mint, event.block_time)
 
-    def _apply_all(self, events: Iterable[_Met]) -> list[TraderRow]:
-        """Takes the events into the states; returns what may be a wallet's first trade in a token."""
+    def _change_all(self, events: Iterable[_Met], balances: Given) -> list[AccountRow]:
+        """Takes events and balances into the states; returns the balances that changed."""
         for event, key, state in events:
             apply(state, event, key)
         for trade, state in self._trades:
             if trade.spot is not None and trade.quote_usd is not None:
                 note_extremes(state.row, multiply(trade.spot, trade.quote_usd), trade.key[0])
-        return self._world.firsts.candidates(trade for trade, _ in self._trades)
+        return change_balances(self._world, self._accounts, balances)
 
     def _settle_all(self, states: Iterable[TokenState]) -> tuple[str, str, str, str]:
         for state in states:
