@@ -123,7 +123,15 @@ def _supply(chart: Chart) -> Decimal | None:
 
 def _view(candle: Candle, chart: Chart, unit: ChartUnit, supply: Decimal | None, head: int) -> CandleView:
     is_over = candle.time + candle.interval.seconds <= head
+    candle = candle if unit is ChartUnit.QUOTE else _with_usd_ends(candle)
     return CandleView(candle=candle, token_id=chart.token_id, supply=supply, unit=unit, is_final=is_over)
+
+
+def _with_usd_ends(candle: Candle) -> Candle:
+    """For charts in USD: where the first or last trade had no rate, another price known of the interval is its end."""
+    known = next((usd for usd in (candle.open_usd, candle.close_usd, candle.low_usd) if usd is not None), None)
+    ends = {name: known for name in ("open_usd", "close_usd") if getattr(candle, name) is None}
+    return msgspec.structs.replace(candle, **ends) if ends else candle
 
 
 def _filled(views: list[CandleView], chosen: ChartRange, head: int) -> list[CandleView]:

@@ -8,7 +8,8 @@ from asking import Asked
 from factories import T0, address, pool_trade, trade
 
 from app.domain.candles import Candle, Interval, fold
-from app.domain.programs import TradeProgram
+from app.domain.events import Rate
+from app.domain.programs import WSOL, TradeProgram
 from app.domain.records import TradeRecord
 
 _CHART = """query (
@@ -158,6 +159,18 @@ async def test_a_chart_in_dollars_leaves_out_what_had_no_rate(store: Asked) -> N
 
     assert await _chart(store, unit="USD") == []
     assert len(await _chart(store, unit="QUOTE")) == 1
+
+
+@pytest.mark.parametrize("unit", ["USD", "MARKET_CAP_USD"])
+async def test_a_candle_whose_first_or_last_trade_had_no_rate_still_shows_dollars(store: Asked, unit: str) -> None:
+    unfixed = store.with_settings(sol_usd="", rate_max_age_seconds=10)
+    early, late = trade(block_time=_DAY_START), trade(block_time=_DAY_START + 40)
+    await unfixed.write([early, trade(block_time=_DAY_START + 20), late], rates=[Rate(WSOL, _DAY_START + 20, "150")])
+
+    (candle,) = await _chart(unfixed, unit=unit)
+
+    assert candle["volume"] == 150.0  # of the one trade with a rate
+    assert {candle[name] for name in ("open", "close", "low")} == {candle["high"]}
 
 
 async def test_a_chart_goes_on_across_graduation_unless_a_program_is_named(store: Asked) -> None:
