@@ -137,9 +137,9 @@ async def back_to_back(url: str, entries: Sequence[Entry], size: int) -> dict[st
         processor = Processor(await postmaster(url))
         started = time.perf_counter()
         times = [await _timed(writer, batch) for batch in batches(entries, size)]
-        seconds = time.perf_counter() - started
-    trades = count_trades(entries)
-    return {"batch": size, "trades_per_second": trades / seconds, **_quantiles(times), **processor.used(trades)}
+        seconds, trades = time.perf_counter() - started, count_trades(entries)
+        used = processor.used(trades)
+    return {"batch": size, "trades_per_second": trades / seconds, **_quantiles(times), **used}
 
 
 async def at_rate(url: str, entries: Sequence[Entry], rate: int, settings: Settings) -> dict[str, Any]:
@@ -164,6 +164,7 @@ async def at_rate(url: str, entries: Sequence[Entry], rate: int, settings: Setti
             done = end
             warm = len(times) - 1 if time.perf_counter() - started < _WARM_SECONDS else warm
         seconds = time.perf_counter() - started
+        used = processor.used(trades)
     return {
         "offered_per_second": rate,
         "trades_per_second": trades / seconds,
@@ -171,7 +172,7 @@ async def at_rate(url: str, entries: Sequence[Entry], rate: int, settings: Setti
         "first_commit_ms": times[0] * 1_000,
         **_quantiles(times[warm:]),
         "arrival_to_durable_p99_ms": _quantiles(lags[warm:])["commit_p99_ms"],
-        **processor.used(trades),
+        **used,
     }
 
 
