@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 import strawberry
 
 from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
-from app.errors import InvalidInput, Lagged
+from app.errors import CursorInvalid, InvalidInput, Lagged
 from app.live.mailbox import Overflow
 from app.live.streams import Stream, all_graduations, follow, follow_token, launch_sequence, launches, mint_trades
 from app.schema.arguments import check_address
@@ -17,6 +17,7 @@ from app.schema.graduations import GraduationEvent
 from app.schema.loaders import fresh_rates
 from app.schema.tokens import Token
 from app.schema.trades import Trade
+from app.store.feed import read_head
 
 _DEFAULT_INTERVAL_MS: Final = 100
 _MAX_INTERVAL_MS: Final = 60_000
@@ -53,7 +54,7 @@ async def _trades(
     ] = strawberry.UNSET,
 ) -> AsyncGenerator[Trade, None]:
     stream = mint_trades(info.context.hub, check_address(mint_address, "mintAddress"))
-    return _resumable(info.context, stream, after, _record_cursor)
+    return await _resumable(info.context, stream, after, _record_cursor)
 
 
 async def _token_update(
@@ -75,14 +76,14 @@ async def _new_tokens(
         str | None, _about("Resume strictly after this cursor, as given in the payload's `extensions.cursor`.")
     ] = strawberry.UNSET,
 ) -> AsyncGenerator[Token, None]:
-    return _resumable(info.context, launches(info.context.hub), after, _launch_cursor)
+    return await _resumable(info.context, launches(info.context.hub), after, _launch_cursor)
 
 
 async def _graduations(
     info: Info,
     after: Annotated[str | None, _about("Resume strictly after this `GraduationEvent.cursor`.")] = strawberry.UNSET,
 ) -> AsyncGenerator[GraduationEvent, None]:
-    return _resumable(info.context, all_graduations(info.context.hub), after, _record_cursor)
+    return await _resumable(info.context, all_graduations(info.context.hub), after, _record_cursor)
 
 
 @strawberry.type(
@@ -101,13 +102,29 @@ class Subscription:
     graduations = strawberry.subscription(resolver=_graduations, description="Graduation events.")
 
 
-def _resumable(
+async def _resumable(
     context: Context, stream: Stream[R], after: str | None, cursor_of: Callable[[Context, R], str]
 ) -> _Source:
     """Raises CursorInvalid at once. The source raises Lagged with the cursor to resume from."""
     if not after:
         return _deliveries(context, stream, None, context.cursors.encode(context.hub.sequence, 0, 0, b""), cursor_of)
-    return _deliveries(context, stream, context.cursors.decode(after).sequence, after, cursor_of)
+    sequence = context.cursors.decode(after).sequence
+    await _check_stored(context, sequence)
+    return _deliveries(context, stream, sequence, after, cursor_of)
+
+
+async def _check_stored(context: Context, sequence: int) -> None:
+    """Raises CursorInvalid for a place that this store has not come to: it was restored from an older backup, and going
+    on from there would pass over all that is stored from now on until then."""
+    if sequence <= context.hub.sequence:
+        return
+    # Another process may be ahead of this one, but never of the store.
+    head = await read_head(context.engine)
+    if head is None or sequence > head.sequence:
+        raise CursorInvalid(
+            "This cursor is past the end of what this server holds: its store was restored from an older state. "
+            "Leave the cursor out to start afresh."
+        )
 
 
 async def _deliveries(

@@ -18,8 +18,11 @@ from transport.serving import Client, client, served
 
 from app.application import create_app
 from app.bus.feed import Bus
+from app.domain.cursors import Cursors
 from app.domain.records import Batch
 from app.settings import Settings
+from app.store.feed import read_head
+from app.store.identity import read_store_id
 
 SEED = 11
 MINT = mint(SEED)
@@ -191,6 +194,21 @@ async def test_wrong_arguments_are_refused_when_the_subscription_opens(
         message = await socket.receive()
         assert message["type"] == "error"
         assert message["payload"][0]["extensions"]["code"] == code
+
+
+async def test_a_cursor_past_the_end_of_a_restored_store_is_refused(host: str, engine: AsyncEngine, bus: Bus) -> None:
+    await feed(engine, bus.publish, SEED, 40)
+    cursors, head = Cursors(await read_store_id(engine)), await read_head(engine)
+    assert head is not None
+    last, past = (cursors.encode(head.sequence + more, 0, 0, b"") for more in (0, 1))
+    async with acknowledged(host) as socket:
+        await socket.subscribe("last", TRADES, mint=MINT, after=last)
+        await opened(socket)
+        await socket.subscribe("past", TRADES, mint=MINT, after=past)
+        message = await socket.receive()
+        assert (message["id"], message["type"]) == ("past", "error")
+        assert message["payload"][0]["extensions"]["code"] == "CURSOR_INVALID"
+        assert "past the end" in message["payload"][0]["message"]
 
 
 async def test_a_query_over_the_socket_equals_the_same_over_http(host: str, engine: AsyncEngine, bus: Bus) -> None:
