@@ -1,11 +1,13 @@
 """How fast decoded events are committed: with everything that a batch keeps, against a bare COPY of the same trades.
 
-    python bench/ingest.py [--trades N] [--rate R] [--batch B] [--flush MS] [--database URL] [--redis URL] [--json FILE]
+    python bench/ingest.py [--trades N] [--rate R] [--batch B] [--flush MS] [--database URL] [--redis URL] [--pin]
+        [--json FILE]
 
 Prints trades/s back to back, commit p50 and p99 at an offered rate, the same from raw transactions through the whole
 pipeline, without a bus, with the one in memory and with Redis, and the ratio to COPY into an unlogged table without
 index in the same run on the same server. CPU a trade, of Python and of the whole server (on Linux), compares runs on a
-machine that does other things too; `load` says how busy it was before.
+machine that does other things too; `load` says how busy it was before. Without `--pin` the kernel may wake the server
+on Python's own core and leave the other one idle: commits then wait for a core, not for Postgres.
 """
 
 import argparse
@@ -298,12 +300,17 @@ async def opened(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @contextmanager
-def embedded() -> Iterator[str]:
-    """The URL of a server of the run's own."""
+def embedded(*, pin: bool) -> Iterator[str]:
+    """The URL of a server of the run's own; with `pin` it has the last core, and this process the others."""
+    cores = sorted(os.sched_getaffinity(0)) if pin else []
     with tempfile.TemporaryDirectory(prefix="curvecast-bench-") as folder:
         Path(folder).chmod(0o755)
         server = EmbeddedPostgres(Path(folder))
+        if pin:
+            os.sched_setaffinity(0, cores[-1:])  # what is started now inherits it
         server.start()
+        if pin:
+            os.sched_setaffinity(0, cores[:-1])
         try:
             yield server.url
         finally:
@@ -323,10 +330,11 @@ def main() -> None:
     arguments.add_argument("--flush", type=int, default=SETTINGS.batch_max_milliseconds, help="ms, at the offered rate")
     arguments.add_argument("--redis", help="a Redis to publish to as well, as redis://127.0.0.1:6379/0")
     arguments.add_argument("--database", help="a server to measure instead of the embedded one; may create databases")
+    arguments.add_argument("--pin", action="store_true", help="Postgres on a core of its own, Python on the others")
     arguments.add_argument("--json", type=Path, help="also write the results here")
     given = arguments.parse_args()
-    with nullcontext(given.database) if given.database else embedded() as server_url:
-        results = {**machine(), **asyncio.run(measure(server_url, given))}
+    with nullcontext(given.database) if given.database else embedded(pin=given.pin) as server_url:
+        results = {**machine(), "pinned": given.pin, **asyncio.run(measure(server_url, given))}
     print(json.dumps(results, indent=2))
     if given.json:
         given.json.write_text(json.dumps(results, indent=2) + "\n")
