@@ -67,7 +67,7 @@ class Settings:
     max_depth: int = 15
     max_aliases: int = 30
     max_directives: int = 50
-    max_cost: int = 100_000
+    max_cost: int = 30_000
     max_operations_per_socket: int = 100
     connection_init_timeout_seconds: float = 10.0
     max_sockets: int = 20_000

@@ -86,6 +86,8 @@ async def test_an_unreachable_database_is_one_clear_line_without_the_password(ho
         (["up", "--source", "nonsense"], "name one of simulate, replay:PATH"),
         (["replay", "not-there"], "not-there does not exist"),
         (["up", "--rate", "60000"], "at most 50000"),
+        (["up", "--source", "simulate", "--speed", "2"], "no option --speed"),
+        (["replay", ".", "--speed", "nan"], "must be a number above 0"),
         (["serve"], "set CURVECAST_DATABASE_URL and CURVECAST_REDIS_URL"),
         (["status", "--url", "http://127.0.0.1:9/graphql"], "no Curvecast answers"),
     ],

@@ -145,5 +145,5 @@ def _sources(head: Head | None) -> list[Component]:
 def _price_feed(context: Context, head: Head | None) -> Component:
     if fresh_rates(context.hub.rates.values(), head.point.time if head else 0, context.settings):
         return Component(name="price feed", state=HealthState.OK, detail=None)
-    detail = "No fresh quote-to-USD rate: values in US dollars are null."
+    detail = "No fresh quote-to-USD rate: values in US dollars are null. CURVECAST_SOL_USD fixes one."
     return Component(name="price feed", state=HealthState.DEGRADED, detail=detail)

@@ -1,6 +1,7 @@
 """Replays recordings: a file or a folder of any known form, as fast as it is taken or paced by block time."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -48,8 +49,8 @@ class ReplaySource:
         self._path = Path(path)
         if not self._path.exists():
             raise StartupError(f"nothing to replay: {path} does not exist")
-        if speed is not None and speed <= 0:
-            raise StartupError("the speed of a replay must be above 0")
+        if speed is not None and not 0 < speed < math.inf:
+            raise StartupError(f"the speed of a replay must be a number above 0; {speed:g} is not")
         self._files = list_files(self._path)
         self.is_simulated = any(is_simulated(file) for file in self._files)
         self._sizes = [file.stat().st_size for file in self._files]

@@ -1,6 +1,6 @@
 """From what the user names (`simulate`, `replay:PATH`) to the source that reads it: the one list of sources."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from app.errors import StartupError
@@ -9,17 +9,18 @@ from indexer.sources.replay import ReplaySource
 from indexer.sources.simulate import SimulateSource
 
 KNOWN: Final = "simulate, replay:PATH"
+_OPTIONS: Final = {"simulate": {"rate", "tokens", "seed", "count"}, "replay": {"speed"}}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """What the command line may say about a source; each source takes what concerns it."""
 
-    rate: float = 40.0
+    rate: float | None = None
     """Simulated trades a second."""
-    tokens: int = 200
+    tokens: int | None = None
     """Simulated tokens that trade at once."""
-    seed: int = 1
+    seed: int | None = None
     count: int | None = None
     """Ends the simulation after so many trades."""
     speed: float | None = None
@@ -27,10 +28,15 @@ class SourceOptions:
 
 
 def open_source(name: str, options: SourceOptions) -> Source:
-    """The source of that name. Raises StartupError for a name that is none, InvalidInput for options that cannot be."""
+    """The source of that name. Raises StartupError for a name that is none or an option that is not that source's,
+    InvalidInput for values that cannot be."""
     kind, _, path = name.partition(":")
+    given = {option: value for option, value in asdict(options).items() if value is not None}
+    foreign = sorted(set(given) - _OPTIONS.get(kind, set(given)))
+    if foreign:
+        raise StartupError(f"the source {kind} has no option --{foreign[0]}: leave it out.")
     if kind == "simulate" and not path:
-        return SimulateSource(rate=options.rate, tokens=options.tokens, seed=options.seed, count=options.count)
+        return SimulateSource(**given)
     if kind == "replay" and path:
-        return ReplaySource(path, speed=options.speed)
+        return ReplaySource(path, **given)
     raise StartupError(f"there is no source {name!r}: name one of {KNOWN}.")
