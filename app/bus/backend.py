@@ -1,6 +1,7 @@
 """What both backends share: a bound on what broadcaster may hold, since its own queues have none."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from broadcaster import BroadcastBackend, Event
@@ -11,7 +12,7 @@ _WINDOW: Final = 64
 """Batches that may wait between a backend and the hub; what is behind them waits in Redis or in the bounded queue."""
 
 
-class BatchBackend(BroadcastBackend):
+class BatchBackend(BroadcastBackend, ABC):
     """A broadcaster backend whose messages are `Batch` objects and whose reader must say when it took one."""
 
     is_connected: bool = True
@@ -29,13 +30,14 @@ class BatchBackend(BroadcastBackend):
         """The hub has taken one batch: another may come."""
         self._window.release()
 
+    @abstractmethod
     async def publish(self, channel: str, message: Batch) -> None:
-        raise NotImplementedError
+        """Sends a batch to whoever subscribed."""
 
+    @abstractmethod
     async def last_sequence(self, channel: str) -> int | None:
         """Newest sequence that was published; None when there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _next_batch(self) -> tuple[str, Batch]:
         """The next batch of a subscribed channel; waits for it, and never raises for a lost connection."""
-        raise NotImplementedError
