@@ -289,7 +289,7 @@ async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Compu
         await asyncio.sleep(0)  # lets the task send
         computed = compute()
     except BaseException:
-        await asyncio.wait([task])
+        await asyncio.gather(task, return_exceptions=True)  # what it raised comes second, and is not reported as unseen
         raise
     return await task, computed
 
