@@ -25,6 +25,7 @@ pytestmark = [
 ]
 SCREENSHOTS = Path(os.environ.get("CURVECAST_SCREENSHOTS", ROOT / "test-output"))
 SECOND = 1_000
+ATTEMPTS = 4
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -75,6 +76,19 @@ async def run(page: Page) -> None:
     await page.get_by_role("button", name=re.compile("Execute query")).click()
 
 
+async def run_until(page: Page, text: str) -> None:
+    """Runs the query of the open tab until its answer holds `text`. GraphiQL notices the operation of a tab a moment
+    after the tab is opened: who is faster runs the former one's."""
+    for _ in range(ATTEMPTS):
+        await run(page)
+        try:
+            await expect(page.locator(response(page))).to_contain_text(text, timeout=5 * SECOND)
+        except AssertionError:
+            continue
+        return
+    raise AssertionError(await page.locator(response(page)).inner_text())
+
+
 def response(page: Page) -> str:
     return ".result-window .view-lines"
 
@@ -88,8 +102,7 @@ async def test_every_operation_of_the_folder_has_its_tab_and_the_data_is_told_to
 
 async def test_a_query_tab_runs_with_variables_that_exist_and_shows_its_answer(opened: Opened) -> None:
     await open_tab(opened.page, "TokenOverview")
-    await run(opened.page)
-    await expect(opened.page.locator(response(opened.page))).to_contain_text("currentPrice", timeout=20 * SECOND)
+    await run_until(opened.page, "currentPrice")
     await expect(opened.page.locator(response(opened.page))).not_to_contain_text("errors")
 
 
@@ -135,7 +148,6 @@ async def test_the_documentation_and_the_field_explorer_open(opened: Opened) -> 
 
 async def test_the_page_asks_no_other_host_and_breaks_no_rule_of_its_policy(opened: Opened, server: Running) -> None:
     await open_tab(opened.page, "TokenOverview")
-    await run(opened.page)
-    await expect(opened.page.locator(response(opened.page))).to_contain_text("data", timeout=20 * SECOND)
+    await run_until(opened.page, "currentPrice")
     assert opened.hosts == {server.address}
     assert opened.problems == []
