@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Request, async_playwright, expect
+from playwright.async_api import ConsoleMessage, Page, Request, TimeoutError, async_playwright, expect
 from running import Running, running_market
 from servers import open_folder
 
@@ -70,16 +70,29 @@ async def opened(server: Running) -> AsyncIterator[Opened]:
 
 
 async def open_tab(page: Page, name: str) -> None:
+    """Opens a tab as a person does: when the page shows a query, and until it shows that of the tab."""
+    editor = page.locator(".graphiql-query-editor .view-lines")
+    await expect(editor).to_contain_text(re.compile("query|subscription"), timeout=30 * SECOND)
     await page.get_by_role("tab", name=name).click()
+    await expect(editor).to_contain_text(name, timeout=20 * SECOND)
 
 
 async def run(page: Page) -> None:
+    await stop(page)
     await page.get_by_role("button", name=re.compile("Execute query")).click()
+
+
+async def stop(page: Page) -> None:
+    """Stops what runs; a query may end by itself before the click."""
+    running = page.get_by_role("button", name=re.compile("Stop query"))
+    if await running.is_visible():
+        with suppress(TimeoutError):
+            await running.click(timeout=2 * SECOND)
 
 
 async def run_until(page: Page, text: str) -> None:
     """Runs the query of the open tab until its answer holds `text`. GraphiQL notices the operation of a tab a moment
-    after the tab is opened: who is faster runs the former one's."""
+    after the tab is opened: who is faster runs the former one's, which may be a subscription."""
     for _ in range(ATTEMPTS):
         await run(page)
         try:
