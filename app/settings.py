@@ -40,7 +40,16 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     source: str = "simulate"
-    """What `up` and `index` read: simulate, or replay:PATH."""
+    """What `up` and `index` read: simulate, replay:PATH, rpc, logs or geyser; several joined by commas."""
+    rpc_urls: Secret = field(default_factory=lambda: Secret(""))
+    """HTTP addresses of Solana nodes, comma separated, as http://127.0.0.1:8899; their WebSocket is found from it
+    (https becomes wss, port 8899 becomes 8900) unless the address is followed by `|ws://…`."""
+    rpc_commitment: str = "confirmed"
+    """How certain a block must be to be read from a node: processed, confirmed or finalized."""
+    geyser_urls: Secret = field(default_factory=lambda: Secret(""))
+    """Yellowstone gRPC endpoints, comma separated, as http://127.0.0.1:10000 or https://…"""
+    geyser_token: Secret = field(default_factory=lambda: Secret(""))
+    """Sent to them as `x-token`."""
     sol_usd: str = ""
     """Fixes US dollars per SOL, as `150.25`; empty takes the source's rate."""
     rate_max_age_seconds: int = 300

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Rate, Trade
+from app.domain.facts import TokenFacts
 from app.domain.money import multiply
 from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
+from app.domain.slots import Gap, SlotRange
 from app.store.checkpoints import Checkpoint, store_checkpoint
 from app.store.dead_letters import DeadLetter, keep_dead_letters
 from app.store.writer_accounts import (
@@ -50,7 +52,14 @@ class Work:
     rates: list[Rate] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
+    retracted: list[int] = field(default_factory=list)
+    """Slots that left the chain; withdrawn before `events` are stored."""
+    complete: list[SlotRange] = field(default_factory=list)
+    missing: list[Gap] = field(default_factory=list)
+    facts: list[TokenFacts] = field(default_factory=list)
+    """Of tokens that are stored; they fill what is not known and overwrite nothing."""
     finalized_slot: int | None = None
+    tip_slot: int | None = None
     arrived_at: float = 0.0
     arrived: list[Arrived] | None = None
     """`arrive` of the events, where it was called before."""

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from app.domain.events import Rate
+from app.domain.slots import Gap, SlotRange
 from indexer.transaction import Transaction
 
 
@@ -20,12 +21,21 @@ class Unreadable(msgspec.Struct, frozen=True, gc=False):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a source hands over at once. It may be empty but for `state`."""
 
+    retracted: tuple[int, ...] = ()
+    """Slots whose blocks left the chain. What was stored of them is withdrawn before `transactions` are stored."""
     transactions: tuple[Transaction, ...] = ()
+    complete: tuple[SlotRange, ...] = ()
+    """Slots of which everything that concerns us has now been handed over (skipped slots among them): gaps close."""
+    missing: tuple[Gap, ...] = ()
+    """Slots of which something is known to be missing, until a later delivery calls them complete."""
     rates: tuple[Rate, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     state: bytes = b""
     """Resume token: a source opened with it goes on after this delivery."""
     finalized_slot: int | None = None
+    """Newest rooted slot: what is stored up to it cannot change any more."""
+    tip_slot: int | None = None
+    """The chain's own newest slot as the source knows it, for the lag."""
 
 
 class Source(Protocol):
