@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import msgspec
 
 from app.cancellation import heed
+from app.domain.slots import settle_gaps
 from app.errors import DecodeError
 from app.settings import Settings
 from app.store.checkpoints import Checkpoint
@@ -167,8 +168,10 @@ class Pipeline:
 
     def _move_checkpoint(self, work: Work, deliveries: Sequence[Delivery]) -> None:
         state = next((each.state for each in reversed(deliveries) if each.state), None)
-        finalized = [each.finalized_slot for each in deliveries if each.finalized_slot is not None]
-        work.finalized_slot = max(finalized, default=None)
+        work.finalized_slot = _highest(each.finalized_slot for each in deliveries)
+        work.tip_slot = _highest(each.tip_slot for each in deliveries)
+        for each in deliveries:
+            work.missing, work.complete = settle_gaps(work.missing, work.complete, each.missing, each.complete)
         if state is not None:
             slots = [transaction.slot for each in deliveries for transaction in each.transactions]
             work.checkpoint = Checkpoint(self._source, max(slots, default=0), state)
@@ -223,6 +226,10 @@ def _filled(work: Work, entries: Sequence[Entry]) -> Work:
 def _refused(entry: Entry, error: Exception) -> Entry:
     cause = DecodeError(f"cannot be stored: {type(error).__name__}")
     return Entry(entry.transaction, letters=[*entry.letters, *dead_letters(entry.transaction, [cause])])
+
+
+def _highest(slots: Iterable[int | None]) -> int | None:
+    return max((slot for slot in slots if slot is not None), default=None)
 
 
 async def _pump(deliveries: AsyncIterator[Delivery], queue: "asyncio.Queue[_Arrival | None]") -> None:

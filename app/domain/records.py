@@ -191,6 +191,15 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str
     """Sources by name, as `simulate`; comma separated."""
     is_simulated: bool
+    tip_slot: int | None = None
+    """The chain's own newest slot; None where no source tells it."""
+    complete_slot: int | None = None
+    """Newest slot that was handed over whole, also where it held nothing of ours; None where no source tells it."""
+
+    @property
+    def lag_slots(self) -> int:
+        """Slots between the chain's tip and ours; 0 where no source tells the tip."""
+        return max(0, (self.tip_slot or 0) - max(self.point.slot, self.complete_slot or 0))
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):

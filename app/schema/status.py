@@ -1,10 +1,11 @@
 """The `status` query: is everything as promised, and if not, which part is it."""
 
 import asyncio
+from collections.abc import Awaitable
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import strawberry
 
@@ -15,12 +16,17 @@ from app.live.hub import Hub
 from app.schema.chain import ChainPoint
 from app.schema.context import Context, Info
 from app.schema.loaders import fresh_rates
+from app.schema.scalars import BigInt
 from app.store.engine import is_lost
 from app.store.feed import read_first_point, read_head
+from app.store.gaps import open_gaps
 
 _NOWHERE: Final = records.ChainPoint(0, 0, Commitment.FINALIZED)
 """Genesis: where an empty store stands, and all that is known to be final when no source tells more."""
 _READ_SECONDS: Final = 2.0
+_GAPS_SHOWN: Final = 1_000
+"""The oldest ones: a chain that is read through holes may have any number."""
+T = TypeVar("T")
 
 
 @strawberry.enum(description="Health of a part of the system.")
@@ -35,6 +41,12 @@ class Percentiles:
     p50: float = strawberry.field(description="Median.")
     p95: float = strawberry.field(description="95th.")
     p99: float = strawberry.field(description="99th.")
+
+
+@strawberry.type(description="Range of slots, both inclusive.")
+class SlotRange:
+    first: BigInt = strawberry.field(name="from", description="First.")
+    last: BigInt = strawberry.field(name="to", description="Last.")
 
 
 @strawberry.type(description="Part of the system.")
@@ -54,6 +66,7 @@ class Status:
         description="Median and 99th percentile of block time to delivery over the last minute, in milliseconds."
     )
     replay_from: ChainPoint = strawberry.field(description="Oldest record that a stream can start from.")
+    gaps: list[SlotRange] = strawberry.field(description="Slot ranges known to be missing, being refilled.")
     components: list[Component] = strawberry.field(
         description="Parts: sources, database, cache, broadcaster, price feed."
     )
@@ -67,18 +80,20 @@ async def read_status(info: Info) -> Status:
     head, database = await _read_head(context)
     head = head or hub.head
     parts = [*_sources(head), database, bus_component(hub), _price_feed(context, head)]
-    first = await _read_first_point(context) if database.state is HealthState.OK else None
+    is_open = database.state is HealthState.OK
+    first = await _told(read_first_point(context.engine)) if is_open else None
+    gaps = await _told(open_gaps(context.engine, _GAPS_SHOWN)) if is_open else None
     point = head.point if head else _NOWHERE
     # Types resolve straight from records.
     points: dict[str, Any] = {
         "head": point,
         "finalized": (head.finalized if head else None) or _NOWHERE,
         "replay_from": first or point,
+        "gaps": [gap.slots for gap in gaps or ()],
     }
     return Status(
         state=worst(parts),
-        # No source of today tells the chain's own head: a recording and a simulation have none before ours.
-        lag_slots=0,
+        lag_slots=head.lag_slots if head else 0,
         delivery_latency_ms=_latency(hub),
         components=parts,
         subscriptions=hub.subscriptions,
@@ -122,10 +137,11 @@ async def _read_head(context: Context) -> tuple[Head | None, Component]:
         return None, Component(name="database", state=HealthState.DOWN, detail="Postgres does not answer.")
 
 
-async def _read_first_point(context: Context) -> records.ChainPoint | None:
+async def _told(reading: Awaitable[T]) -> T | None:
+    """What is read; None when the database does not answer in time."""
     try:
         async with asyncio.timeout(_READ_SECONDS):
-            return await read_first_point(context.engine)
+            return await reading
     except Exception as error:
         if not is_lost(error):
             raise

@@ -113,6 +113,8 @@ def _head_record(row: AnyRow) -> Head:
         sequence=row.last_sequence,
         source=row.source,
         is_simulated=row.is_simulated,
+        tip_slot=row.tip_slot,
+        complete_slot=row.complete_slot,
     )
 
 

@@ -59,6 +59,8 @@ feed = Table(
     Column("head_commitment", SmallInteger, nullable=False),
     Column("finalized_slot", BigInteger),
     Column("finalized_time", _time()),
+    Column("tip_slot", BigInteger),
+    Column("complete_slot", BigInteger),
     Column("source", Text, nullable=False),
     Column("is_simulated", Boolean, nullable=False),
     comment="One row (id 1): newest sequence and head, written with every batch.",
@@ -71,6 +73,17 @@ checkpoints = Table(
     Column("slot", BigInteger, nullable=False),
     Column("state", LargeBinary, nullable=False),
     comment="How far each source has come; `state` is the source's own resume token, opaque to the store.",
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("first_slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_slot", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("since", _time(), nullable=False),
+    Column("source", Text, nullable=False),
+    comment="Slot ranges known to be missing; no two share a slot.",
 )
 
 wallets = Table(

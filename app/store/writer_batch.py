@@ -15,6 +15,7 @@ from app.domain.records import Batch, GraduationRecord, TokenRecord, TradeRecord
 from app.domain.slots import Gap, SlotRange
 from app.store.checkpoints import Checkpoint, store_checkpoint
 from app.store.dead_letters import DeadLetter, keep_dead_letters
+from app.store.gaps import change_gaps
 from app.store.writer_accounts import (
     AccountBook,
     Balance,
@@ -100,6 +101,8 @@ async def store(
     changed = await one.store_events(arrived, work.balances)
     batch_tokens = await one.store_states(changed)
     state = feed.after(one.sequence, [event for event, _, _ in arrived], work.finalized_slot)
+    state = state.read_to(work.tip_slot, work.complete)
+    await change_gaps(connection, work.missing, work.complete, feed.source)
     await store_feed(connection, state)
     if work.checkpoint is not None:
         await store_checkpoint(connection, work.checkpoint)

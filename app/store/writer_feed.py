@@ -9,6 +9,7 @@ import asyncpg
 from app.domain.events import Event
 from app.domain.programs import Commitment
 from app.domain.records import ChainPoint, Head
+from app.domain.slots import SlotRange
 
 _UNSETTLED_SLOTS = 1_000
 """Slots whose time is remembered: some ten times what a slot takes to become final."""
@@ -27,6 +28,10 @@ class FeedState:
     """Block time of the newest event that is finalized; None until one is."""
     source: str
     is_simulated: bool
+    tip_slot: int | None = None
+    """The chain's own newest slot, as the sources know it."""
+    complete_slot: int | None = None
+    """Newest slot that was handed over whole."""
     unsettled: Mapping[int, int] = field(default_factory=dict)
     """Block time by slot of what is not final yet; in memory only."""
 
@@ -41,7 +46,14 @@ class FeedState:
             sequence=self.sequence,
             source=self.source,
             is_simulated=self.is_simulated,
+            tip_slot=self.tip_slot,
+            complete_slot=self.complete_slot,
         )
+
+    def read_to(self, tip_slot: int | None, complete: Iterable[SlotRange]) -> "FeedState":
+        """The state once a source said where the chain is, and what it has handed over; neither moves back."""
+        newest = max([slots.last for slots in complete], default=None)
+        return replace(self, tip_slot=_later(self.tip_slot, tip_slot), complete_slot=_later(self.complete_slot, newest))
 
     def after(self, sequence: int, events: Iterable[Event], finalized_slot: int | None) -> "FeedState":
         """The state once `events` are stored; late ones do not move the head back."""
@@ -85,6 +97,8 @@ async def load_feed(connection: asyncpg.Connection, source: str, is_simulated: b
         finalized_time=_seconds(row["finalized_time"]),
         source=source,
         is_simulated=is_simulated,
+        tip_slot=row["tip_slot"],
+        complete_slot=row["complete_slot"],
     )
 
 
@@ -92,10 +106,12 @@ async def store_feed(connection: asyncpg.Connection, state: FeedState) -> None:
     """Part of the writer's transaction."""
     await connection.execute(
         "INSERT INTO feed (id, last_sequence, head_time, head_slot, head_commitment, finalized_slot, finalized_time,"
-        " source, is_simulated) VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET"
+        " tip_slot, complete_slot, source, is_simulated)"
+        " VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET"
         " last_sequence = excluded.last_sequence, head_time = excluded.head_time, head_slot = excluded.head_slot,"
         " head_commitment = excluded.head_commitment, finalized_slot = excluded.finalized_slot,"
-        " finalized_time = excluded.finalized_time,"
+        " finalized_time = excluded.finalized_time, tip_slot = excluded.tip_slot,"
+        " complete_slot = excluded.complete_slot,"
         " source = excluded.source, is_simulated = excluded.is_simulated",
         state.sequence,
         _datetime(state.time or None),
@@ -103,9 +119,15 @@ async def store_feed(connection: asyncpg.Connection, state: FeedState) -> None:
         int(state.commitment),
         state.finalized_slot,
         _datetime(state.finalized_time),
+        state.tip_slot,
+        state.complete_slot,
         state.source,
         state.is_simulated,
     )
+
+
+def _later(known: int | None, told: int | None) -> int | None:
+    return max((each for each in (known, told) if each is not None), default=None)
 
 
 def _seconds(time: datetime | None) -> int | None:
