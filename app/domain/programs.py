@@ -92,3 +92,17 @@ class Commitment(IntEnum):
     PROCESSED = 1
     CONFIRMED = 2
     FINALIZED = 3
+
+
+def certainty(told: int, slot: int, finalized_slot: int | None) -> Commitment:
+    """Of a record in `slot` whose source said `told`: final once the chain is, without any record being touched.
+
+    Slot 0 is unknown, and stays what its source said.
+    """
+    if finalized_slot is not None and 0 < slot <= finalized_slot:
+        return Commitment.FINALIZED
+    return COMMITMENTS[told]
+
+
+COMMITMENTS = {int(each): each for each in Commitment}
+"""Looked up in a fifth of the time that calling the enumeration takes."""

@@ -7,10 +7,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import Rate, unpack_position
-from app.domain.programs import Commitment
+from app.domain.programs import Commitment, certainty
 from app.domain.records import Batch, ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.store.graduations import read_graduations_by_sequence
 from app.store.rows import AnyRow, to_seconds, to_time
+from app.store.settled import SETTLED_SLOT
 from app.store.tables import feed, graduations, rates, tokens, trades
 from app.store.tokens import read_launches, read_tokens, read_tokens_by_id
 from app.store.trades import read_trades_by_sequence
@@ -89,12 +90,13 @@ async def read_first_point(engine: AsyncEngine) -> ChainPoint | None:
     By chain order, which needs the oldest day only; by sequence, TimescaleDB would read every compressed day.
     """
     oldest = (trades.c.block_time, trades.c.position, trades.c.identity)
-    query = select(trades.c.position, trades.c.block_time, trades.c.commitment).order_by(*oldest).limit(1)
+    query = select(trades.c.position, trades.c.block_time, trades.c.commitment, SETTLED_SLOT).order_by(*oldest).limit(1)
     async with engine.connect() as connection:
         row = (await connection.execute(query)).one_or_none()
     if row is None:
         return None
-    return ChainPoint(unpack_position(row.position)[0], to_seconds(row.block_time), Commitment(row.commitment))
+    slot = unpack_position(row.position)[0]
+    return ChainPoint(slot, to_seconds(row.block_time), certainty(row.commitment, slot, row.settled_slot))
 
 
 async def _head(connection: AsyncConnection) -> Head | None:
@@ -108,7 +110,7 @@ def _head_record(row: AnyRow) -> Head:
     if row.finalized_slot is not None and row.finalized_time is not None:
         finalized = ChainPoint(row.finalized_slot, to_seconds(row.finalized_time), Commitment.FINALIZED)
     return Head(
-        point=ChainPoint(row.head_slot, time, Commitment(row.head_commitment)),
+        point=ChainPoint(row.head_slot, time, certainty(row.head_commitment, row.head_slot, row.finalized_slot)),
         finalized=finalized,
         sequence=row.last_sequence,
         source=row.source,

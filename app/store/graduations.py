@@ -9,6 +9,7 @@ from app.domain.records import GraduationRecord
 from app.store.keys import among
 from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import graduation_record
+from app.store.settled import SETTLED_SLOT
 from app.store.tables import graduations, tokens, venues
 
 COLUMNS = (
@@ -18,6 +19,7 @@ COLUMNS = (
     tokens.c.launch_sequence,
     venues.c.address.label("pool"),
     venues.c.quote_mint,
+    SETTLED_SLOT,
 )
 """What `app.store.rows.graduation_record` reads."""
 _KEYS = tuple(

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from app.domain.events import unpack_position
 from app.domain.money import spot_price
-from app.domain.programs import Commitment, Protocol, Side, Stage, TradeProgram
+from app.domain.programs import Commitment, Protocol, Side, Stage, TradeProgram, certainty
 from app.domain.records import ChainPoint, CurveState, GraduationRecord, PoolState, TokenRecord, TradeRecord
 
 AnyRow: TypeAlias = Row[Any]
@@ -36,7 +36,7 @@ def trade_record(row: AnyRow) -> TradeRecord:
         position=row.position,
         block_time=to_seconds(row.block_time),
         indexed_at=row.indexed_at.astimezone(UTC),
-        commitment=Commitment(row.commitment),
+        commitment=_certainty(row),
         signature=_signature(row.signature),
         ordinal=row.ordinal,
         program=Protocol(row.protocol),
@@ -68,7 +68,7 @@ def trade_record(row: AnyRow) -> TradeRecord:
 
 def token_record(row: AnyRow, venues: Sequence[AnyRow]) -> TokenRecord:
     """A row of `tokens` with the rows of its venues."""
-    curves = [curve_state(venue) for venue in venues if venue.kind == TradeProgram.BONDING_CURVE]
+    curves = [curve_state(venue, row) for venue in venues if venue.kind == TradeProgram.BONDING_CURVE]
     pools = [pool_state(venue, row) for venue in venues if venue.kind == TradeProgram.AMM_POOL]
     return TokenRecord(
         token_id=row.id,
@@ -91,7 +91,7 @@ def token_record(row: AnyRow, venues: Sequence[AnyRow]) -> TokenRecord:
         pools=tuple(sorted(pools, key=_depth, reverse=True)),
         price=row.price,
         price_kind=TradeProgram(row.price_kind),
-        price_at=_point(row.price_position, row.price_time, row.price_commitment),
+        price_at=_point(row.price_position, row.price_time, row.price_commitment, row.settled_slot),
         last_trade_at=_seconds(row.last_trade_at),
         trade_count=row.trade_count,
         holders=row.holders,
@@ -99,12 +99,12 @@ def token_record(row: AnyRow, venues: Sequence[AnyRow]) -> TokenRecord:
         ath_at=_seconds(row.ath_at),
         atl_price_usd=row.atl_price_usd,
         atl_at=_seconds(row.atl_at),
-        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment),
+        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment, row.settled_slot),
     )
 
 
-def curve_state(row: AnyRow) -> CurveState:
-    """A row of `venues` that is a bonding curve."""
+def curve_state(row: AnyRow, token: AnyRow) -> CurveState:
+    """A row of `venues` that is a bonding curve of `token`."""
     return CurveState(
         address=row.address,
         protocol=Protocol(row.protocol),
@@ -117,7 +117,7 @@ def curve_state(row: AnyRow) -> CurveState:
         initial_real_base_reserves=_integer(row.initial_real_base_reserves),
         migration_threshold=_integer(row.migration_threshold),
         fee_bps=row.fee_bps,
-        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment),
+        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment, token.settled_slot),
     )
 
 
@@ -135,7 +135,7 @@ def pool_state(row: AnyRow, token: AnyRow) -> PoolState:
         virtual_quote_reserves=_integer(row.virtual_quote_reserves),
         fee_bps=row.fee_bps,
         created_at=to_seconds(row.created_at),
-        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment),
+        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment, token.settled_slot),
     )
 
 
@@ -149,7 +149,7 @@ def graduation_record(row: AnyRow) -> GraduationRecord:
         identity=row.identity,
         position=row.position,
         block_time=block_time,
-        commitment=Commitment(row.commitment),
+        commitment=_certainty(row),
         signature=_signature(row.signature),
         ordinal=row.ordinal,
         mint=row.mint,
@@ -172,8 +172,13 @@ def _seconds(time: datetime | None) -> int | None:
     return None if time is None else to_seconds(time)
 
 
-def _point(position: int, time: datetime, commitment: int) -> ChainPoint:
-    return ChainPoint(unpack_position(position)[0], to_seconds(time), Commitment(commitment))
+def _point(position: int, time: datetime, commitment: int, settled_slot: int | None) -> ChainPoint:
+    slot = unpack_position(position)[0]
+    return ChainPoint(slot, to_seconds(time), certainty(commitment, slot, settled_slot))
+
+
+def _certainty(row: AnyRow) -> Commitment:
+    return certainty(row.commitment, unpack_position(row.position)[0], row.settled_slot)
 
 
 def _signature(stored: bytes) -> str:

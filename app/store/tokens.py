@@ -12,6 +12,7 @@ from app.domain.records import TokenRecord
 from app.store.keys import among
 from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import AnyRow, token_record
+from app.store.settled import SETTLED_SLOT
 from app.store.tables import tokens, venues
 
 
@@ -46,7 +47,7 @@ async def read_launches(connection: AsyncConnection, first: int, last: int, limi
 
 
 async def _read(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[TokenRecord]:
-    rows = (await connection.execute(select(tokens).where(condition))).all()
+    rows = (await connection.execute(select(tokens, SETTLED_SLOT).where(condition))).all()
     of_token: dict[int, list[AnyRow]] = {row.id: [] for row in rows}
     found = await connection.execute(
         select(venues).where(among(venues.c.token_id, list(of_token))).order_by(venues.c.id)

@@ -14,6 +14,7 @@ from app.store.keys import INTEGER, among, key_table
 from app.store.measures import trade_volume_usd
 from app.store.pages import Slice, SortKey, between, order_by
 from app.store.rows import AnyRow, to_time, trade_record
+from app.store.settled import SETTLED_SLOT
 from app.store.tables import token_traders, tokens, trades, venues, wallets
 
 COLUMNS = (
@@ -28,6 +29,7 @@ COLUMNS = (
     tokens.c.creator,
     wallets.c.address.label("trader"),
     func.coalesce(token_traders.c.first_identity == trades.c.identity, False).label("is_first_trade"),
+    SETTLED_SLOT,
 )
 """What `app.store.rows.trade_record` reads."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -32,8 +32,16 @@ from app.store.writer_firsts import note_firsts
 from app.store.writer_rates import RateBook, newest, store_rates
 from app.store.writer_records import graduation_record, token_record, trade_record
 from app.store.writer_rows import GRADUATIONS, AccountRow, ChainKey, GraduationRow
-from app.store.writer_states import TokenState, apply, chain_key, market_cap_at_graduation, note_extremes, settle
-from app.store.writer_trades import NewTrade, copy_trades, signature_bytes, stored_among
+from app.store.writer_states import (
+    TokenState,
+    apply,
+    chain_key,
+    confirm,
+    market_cap_at_graduation,
+    note_extremes,
+    settle,
+)
+from app.store.writer_trades import NewTrade, copy_trades, raise_commitments, signature_bytes, stored_among
 from app.store.writer_world import World
 
 Answer = TypeVar("Answer")
@@ -97,11 +105,11 @@ async def store(
     arrived = _distinct(arrive(work.events) if work.arrived is None else work.arrived)
     await world.load(connection, {event.mint for event, _, _ in arrived})
     await world.learn_wallets(connection, _wallets(arrived, work.balances))
-    one = _OneBatch(connection, world, accounts, rates, feed.sequence)
+    state = feed.after([event for event, _, _ in arrived], work.finalized_slot).read_to(work.tip_slot, work.complete)
+    one = _OneBatch(connection, world, accounts, rates, feed.sequence, state.finalized_slot)
     changed = await one.store_events(arrived, work.balances)
     batch_tokens = await one.store_states(changed)
-    state = feed.after(one.sequence, [event for event, _, _ in arrived], work.finalized_slot)
-    state = state.read_to(work.tip_slot, work.complete)
+    state = replace(state, sequence=one.sequence)
     await change_gaps(connection, work.missing, work.complete, feed.source)
     await store_feed(connection, state)
     if work.checkpoint is not None:
@@ -126,7 +134,13 @@ class _OneBatch:
     """The events of one batch on their way through."""
 
     def __init__(
-        self, connection: asyncpg.Connection, world: World, accounts: AccountBook, rates: RateBook, sequence: int
+        self,
+        connection: asyncpg.Connection,
+        world: World,
+        accounts: AccountBook,
+        rates: RateBook,
+        sequence: int,
+        settled_slot: int | None,
     ) -> None:
         self.sequence = sequence
         self.taken = 0
@@ -137,6 +151,7 @@ class _OneBatch:
         self._accounts = accounts
         self._rates = rates
         self._first = sequence
+        self._settled_slot = settled_slot
         self._graduations: list[tuple[GraduationRow, str, TokenState]] = []
         self._indexed_at = datetime.now(UTC)
         self._trades: list[tuple[NewTrade, TokenState]] = []
@@ -150,6 +165,7 @@ class _OneBatch:
         self._place(met, trades)
         new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
         new, candles = await self._copy(new, trades)
+        self._confirm(met, new)
         self._trades = [(trades[key], state) for _, key, state in new if key in trades]
         self.taken = len(new)
         firsts = self._world.firsts.candidates(trade for trade, _ in self._trades)
@@ -170,7 +186,7 @@ class _OneBatch:
         return records
 
     def graduation_records(self) -> list[GraduationRecord]:
-        return [graduation_record(*each) for each in self._graduations]
+        return [graduation_record(*each, self._settled_slot) for each in self._graduations]
 
     async def _copy(self, new: list[_Met], trades: dict[ChainKey, NewTrade]) -> tuple[list[_Met], str]:
         """Stores the trades; returns the events without those that were stored already, and the encoded candles.
@@ -187,12 +203,22 @@ class _OneBatch:
             return new, candles
         except asyncpg.UniqueViolationError:
             known = await stored_among(self._connection, given)
+        again = [trade for trade in given if trade.event.commitment > known.get(trade.key[2], trade.event.commitment)]
+        await raise_commitments(self._connection, again)
         new = [(event, key, state) for event, key, state in new if key not in trades or key[2] not in known]
         self._number(new, trades)
         rest = [trade for trade in given if trade.key[2] not in known]
         if rest:
             await self._copy_in(rest)
         return new, encode_candles(fold_minutes(rest))
+
+    def _confirm(self, met: Sequence[_Met], new: Sequence[_Met]) -> None:
+        """Of events that were stored already: what they say again may be more certain now."""
+        if len(new) < len(met):
+            fresh = {key[2] for _, key, _ in new}
+            for event, key, state in met:
+                if key[2] not in fresh:
+                    confirm(state, event, key)
 
     async def _copy_in(self, trades: list[NewTrade]) -> None:
         await copy_trades(self._connection, trades, self._indexed_at)
@@ -288,10 +314,10 @@ class _OneBatch:
 
     def _record_all(self, states: Iterable[TokenState]) -> tuple[TokenRecord, ...]:
         self.records = [
-            trade_record(trade, state.row, trade.key[2] in self._firsts, self._indexed_at)
+            trade_record(trade, state.row, trade.key[2] in self._firsts, self._indexed_at, self._settled_slot)
             for trade, state in self._trades
         ]
-        return tuple(token_record(state) for state in states)
+        return tuple(token_record(state, self._settled_slot) for state in states)
 
 
 async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Computed]) -> tuple[Answer, Computed]:
@@ -307,10 +333,11 @@ async def beside(query: Coroutine[Any, Any, Answer], compute: Callable[[], Compu
 
 
 def _distinct(arrived: Iterable[Arrived]) -> list[Arrived]:
-    """Each event once: a source may deliver the same one twice in a batch."""
+    """Each event once, as the most certain says it: it may come twice in a batch."""
     seen: dict[bytes, Arrived] = {}
     for each in arrived:
-        seen.setdefault(each[1][2], each)
+        if seen.setdefault(each[1][2], each)[0].commitment < each[0].commitment:
+            seen[each[1][2]] = each
     return list(seen.values())
 
 

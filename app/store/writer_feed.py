@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from app.domain.events import Event
-from app.domain.programs import Commitment
+from app.domain.programs import Commitment, certainty
 from app.domain.records import ChainPoint, Head
 from app.domain.slots import SlotRange
 
@@ -41,7 +41,7 @@ class FeedState:
         if self.finalized_slot is not None and self.finalized_time is not None:
             finalized = ChainPoint(self.finalized_slot, self.finalized_time, Commitment.FINALIZED)
         return Head(
-            point=ChainPoint(self.slot, self.time, self.commitment),
+            point=ChainPoint(self.slot, self.time, certainty(self.commitment, self.slot, self.finalized_slot)),
             finalized=finalized,
             sequence=self.sequence,
             source=self.source,
@@ -55,8 +55,8 @@ class FeedState:
         newest = max([slots.last for slots in complete], default=None)
         return replace(self, tip_slot=_later(self.tip_slot, tip_slot), complete_slot=_later(self.complete_slot, newest))
 
-    def after(self, sequence: int, events: Iterable[Event], finalized_slot: int | None) -> "FeedState":
-        """The state once `events` are stored; late ones do not move the head back."""
+    def after(self, events: Iterable[Event], finalized_slot: int | None) -> "FeedState":
+        """The state once `events` are stored, but for the sequence; late ones do not move the head back."""
         slot, time, commitment = self.slot, self.time, self.commitment
         settled_slot = max(finalized_slot or 0, self.finalized_slot or 0)
         unsettled = dict(self.unsettled)
@@ -73,7 +73,6 @@ class FeedState:
             del unsettled[each]
         return replace(
             self,
-            sequence=sequence,
             slot=slot,
             time=time,
             commitment=commitment,

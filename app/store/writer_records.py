@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.domain.events import unpack_position
-from app.domain.programs import Commitment, Protocol, Stage, TradeProgram
+from app.domain.programs import Protocol, Stage, TradeProgram, certainty
 from app.domain.records import ChainPoint, CurveState, GraduationRecord, PoolState, TokenRecord, TradeRecord
 from app.store.writer_rows import GraduationRow, TokenRow, VenueRow
 from app.store.writer_states import TokenState
@@ -12,11 +12,12 @@ from app.store.writer_trades import NewTrade
 _PROTOCOLS = {int(each): each for each in Protocol}
 _STAGES = {int(each): each for each in Stage}
 _KINDS = {int(each): each for each in TradeProgram}
-_COMMITMENTS = {int(each): each for each in Commitment}
 """Looked up in a fifth of the time that calling the enumeration takes."""
 
 
-def trade_record(trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: datetime) -> TradeRecord:
+def trade_record(
+    trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: datetime, settled_slot: int | None
+) -> TradeRecord:
     """A trade just stored; supply and creator are the token's, as known now."""
     event = trade.event
     return TradeRecord(
@@ -25,7 +26,7 @@ def trade_record(trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: dat
         position=trade.key[1],
         block_time=trade.key[0],
         indexed_at=indexed_at,
-        commitment=event.commitment,
+        commitment=certainty(event.commitment, event.slot, settled_slot),
         signature=event.signature,
         ordinal=event.ordinal,
         program=event.program,
@@ -55,10 +56,10 @@ def trade_record(trade: NewTrade, row: TokenRow, is_first: bool, indexed_at: dat
     )
 
 
-def token_record(state: TokenState) -> TokenRecord:
+def token_record(state: TokenState, settled_slot: int | None) -> TokenRecord:
     """A token with all its venues."""
     row, curve = state.row, state.curve
-    pools = [_pool(venue, row) for venue in state.pools]
+    pools = [_pool(venue, row, settled_slot) for venue in state.pools]
     return TokenRecord(
         token_id=row.id,
         mint=row.mint,
@@ -76,11 +77,11 @@ def token_record(state: TokenState) -> TokenRecord:
         stage=_STAGES[row.stage],
         completed_at=row.completed_at,
         graduated_at=row.graduated_at,
-        curve=None if curve is None else _curve(curve),
+        curve=None if curve is None else _curve(curve, settled_slot),
         pools=tuple(sorted(pools, key=lambda pool: pool.quote_reserves or 0, reverse=True)),
         price=row.price,
         price_kind=_KINDS[row.price_kind],
-        price_at=_point(row.price_position, row.price_time, row.price_commitment),
+        price_at=_point(row.price_position, row.price_time, row.price_commitment, settled_slot),
         last_trade_at=row.last_trade_at,
         trade_count=row.trade_count,
         holders=row.holders,
@@ -88,11 +89,13 @@ def token_record(state: TokenState) -> TokenRecord:
         ath_at=row.ath_at,
         atl_price_usd=row.atl_price_usd,
         atl_at=row.atl_at,
-        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment),
+        as_of=_point(row.as_of_position, row.as_of_time, row.as_of_commitment, settled_slot),
     )
 
 
-def graduation_record(graduation: GraduationRow, signature: str, state: TokenState) -> GraduationRecord:
+def graduation_record(
+    graduation: GraduationRow, signature: str, state: TokenState, settled_slot: int | None
+) -> GraduationRecord:
     """A migration just stored."""
     pool = next(venue for venue in state.venues.values() if venue.id == graduation.venue_id)
     launched = None if state.row.launch_sequence is None else state.row.created_at
@@ -101,7 +104,7 @@ def graduation_record(graduation: GraduationRow, signature: str, state: TokenSta
         identity=graduation.identity,
         position=graduation.position,
         block_time=graduation.block_time,
-        commitment=_COMMITMENTS[graduation.commitment],
+        commitment=certainty(graduation.commitment, unpack_position(graduation.position)[0], settled_slot),
         signature=signature,
         ordinal=graduation.ordinal,
         mint=state.row.mint,
@@ -116,7 +119,7 @@ def graduation_record(graduation: GraduationRow, signature: str, state: TokenSta
     )
 
 
-def _curve(venue: VenueRow) -> CurveState:
+def _curve(venue: VenueRow, settled_slot: int | None) -> CurveState:
     return CurveState(
         address=venue.address,
         protocol=_PROTOCOLS[venue.protocol],
@@ -129,11 +132,11 @@ def _curve(venue: VenueRow) -> CurveState:
         initial_real_base_reserves=venue.initial_real_base_reserves,
         migration_threshold=venue.migration_threshold,
         fee_bps=venue.fee_bps,
-        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment),
+        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment, settled_slot),
     )
 
 
-def _pool(venue: VenueRow, token: TokenRow) -> PoolState:
+def _pool(venue: VenueRow, token: TokenRow, settled_slot: int | None) -> PoolState:
     return PoolState(
         address=venue.address,
         protocol=_PROTOCOLS[venue.protocol],
@@ -146,9 +149,10 @@ def _pool(venue: VenueRow, token: TokenRow) -> PoolState:
         virtual_quote_reserves=venue.virtual_quote_reserves,
         fee_bps=venue.fee_bps,
         created_at=venue.created_at,
-        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment),
+        as_of=_point(venue.as_of_position, venue.as_of_time, venue.as_of_commitment, settled_slot),
     )
 
 
-def _point(position: int, time: int, commitment: int) -> ChainPoint:
-    return ChainPoint(unpack_position(position)[0], time, _COMMITMENTS[commitment])
+def _point(position: int, time: int, commitment: int, settled_slot: int | None) -> ChainPoint:
+    slot = unpack_position(position)[0]
+    return ChainPoint(slot, time, certainty(commitment, slot, settled_slot))

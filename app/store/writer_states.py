@@ -64,6 +64,19 @@ def apply(state: TokenState, event: Event, key: ChainKey) -> None:
             state.row.graduated_at = _earliest(state.row.graduated_at, event.block_time)
 
 
+def confirm(state: TokenState, event: Event, key: ChainKey) -> None:
+    """An event that is stored came again: what follows from it is as certain as the more certain of both."""
+    row = state.row
+    if (row.as_of_time, row.as_of_position) == key[:2]:
+        row.as_of_commitment = max(row.as_of_commitment, int(event.commitment))
+    for address, _, _ in venues_of(event):
+        venue = state.venues[address]
+        if venue.as_of == key:
+            venue.as_of_commitment = max(venue.as_of_commitment, int(event.commitment))
+    if (graduation := state.graduations.get(key[2])) is not None:
+        graduation.commitment = max(graduation.commitment, int(event.commitment))
+
+
 def market_cap_at_graduation(state: TokenState, quote_usd: Decimal | None) -> Decimal | None:
     """US dollars: the curve's last spot, times the supply, times the rate at the migration."""
     curve, supply = state.curve, state.row.total_supply
@@ -200,8 +213,9 @@ def _note_state(venue: VenueRow, event: Launch | Trade, key: ChainKey) -> None:
 
 
 def _set_as_of(venue: VenueRow, event: Event, key: ChainKey) -> None:
+    known = venue.as_of_commitment if venue.as_of == key else 0
     venue.as_of_time, venue.as_of_position, venue.as_of_identity = key
-    venue.as_of_commitment = event.commitment
+    venue.as_of_commitment = max(known, event.commitment)
 
 
 def _note_as_of(row: TokenRow, event: Event, key: ChainKey) -> None:

@@ -93,11 +93,12 @@ async def copy_trades(connection: asyncpg.Connection, trades: Sequence[NewTrade]
     await connection.copy_to_table("trades", source=_lines(trades, indexed_at.isoformat()), columns=COLUMNS)
 
 
-async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> set[bytes]:
-    """Identities of those that are stored already. The time bounds let Postgres skip the partitions of other days."""
+async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> dict[bytes, int]:
+    """Identity and commitment of those that are stored already. The time bounds let Postgres skip the partitions of
+    other days."""
     times = [_datetime(trade.key[0]) for trade in trades]
     rows = await connection.fetch(
-        "SELECT trades.identity FROM unnest($1::timestamptz[], $2::bytea[], $3::integer[])"
+        "SELECT trades.identity, trades.commitment FROM unnest($1::timestamptz[], $2::bytea[], $3::integer[])"
         " AS given(block_time, identity, token_id) JOIN trades USING (block_time, identity, token_id)"
         " WHERE trades.block_time BETWEEN $4 AND $5",
         times,
@@ -106,7 +107,27 @@ async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade
         min(times),
         max(times),
     )
-    return {row["identity"] for row in rows}
+    return {row["identity"]: row["commitment"] for row in rows}
+
+
+async def raise_commitments(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> None:
+    """Gives stored trades the commitment with which they came again."""
+    if not trades:
+        return
+    times = [_datetime(trade.key[0]) for trade in trades]
+    await connection.execute(
+        "UPDATE trades SET commitment = given.commitment"
+        " FROM unnest($1::timestamptz[], $2::bytea[], $3::integer[], $4::smallint[])"
+        " AS given(block_time, identity, token_id, commitment)"
+        " WHERE trades.block_time = given.block_time AND trades.identity = given.identity"
+        " AND trades.token_id = given.token_id AND trades.block_time BETWEEN $5 AND $6",
+        times,
+        [trade.key[2] for trade in trades],
+        [trade.token_id for trade in trades],
+        [int(trade.event.commitment) for trade in trades],
+        min(times),
+        max(times),
+    )
 
 
 def signature_bytes(signature: str) -> bytes:
