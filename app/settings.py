@@ -50,6 +50,12 @@ class Settings:
     """Yellowstone gRPC endpoints, comma separated, as http://127.0.0.1:10000 or https://…"""
     geyser_token: Secret = field(default_factory=lambda: Secret(""))
     """Sent to them as `x-token`."""
+    price_apis: str = (
+        "jupiter=https://api.jup.ag/price/v3,"
+        "coingecko=https://api.coingecko.com/api/v3/simple/price,"
+        "dexscreener=https://api.dexscreener.com/tokens/v1/solana"
+    )
+    """Where live sources take US dollar rates from, the median counts; `none` asks nobody."""
     sol_usd: str = ""
     """Fixes US dollars per SOL, as `150.25`; empty takes the source's rate."""
     rate_max_age_seconds: int = 300
