@@ -14,6 +14,7 @@ CurvecastError                 INTERNAL_SERVER_ERROR
     SourceLost                 the indexer reconnects
   DecodeError                  counted and kept as a dead letter, never fatal
   StartupError                 one line on the terminal, exit code not 0
+  ForkTooDeep                  the same while running: what was final has changed
 """
 
 from typing import ClassVar
@@ -111,3 +112,7 @@ class DecodeError(CurvecastError):
 
 class StartupError(CurvecastError):
     """The process cannot start; its message is the one line that the user sees."""
+
+
+class ForkTooDeep(CurvecastError):
+    """The chain differs from what was stored as final: no retry helps, somebody has to look. Nothing was deleted."""

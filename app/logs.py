@@ -16,7 +16,7 @@ def set_up(out: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for chatty in ("alembic", "httpx", "uvicorn.access"):
+    for chatty in ("alembic", "httpx", "httpx2", "uvicorn.access"):  # httpx2 would log addresses, keys in them
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

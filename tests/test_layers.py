@@ -34,9 +34,12 @@ FLOORS: dict[str, set[str]] = {
     "indexer.rpc_json": {"indexer.wire", "indexer.decoders", "indexer.base58", "indexer.transaction", "app.domain"},
     "indexer.wire": {"indexer.base58", "indexer.transaction", "app.domain"},
     "indexer.recordings": {"indexer.parse", "indexer.transaction", "indexer.base58", "app.domain"},
+    "indexer.rpc": {
+        *("indexer.parse", "indexer.rpc_json", "indexer.transaction", "app.bus.backoff", "app.domain", "app.errors"),
+    },
     "indexer.sources": {
         *("indexer.recordings", "indexer.parse", "indexer.layouts", "indexer.transaction", "indexer.base58"),
-        *("app.domain", "app.errors"),
+        *("indexer.rpc", "app.domain", "app.errors"),
     },
     "indexer.pipeline": {
         *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),

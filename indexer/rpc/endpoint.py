@@ -1,0 +1,138 @@
+"""One Solana node over HTTP: sends a request, reads the answer, and keeps account of how that went.
+
+Requests go out through solana-py's HTTP provider. Messages name a node by its host only: addresses hold API keys.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import httpx2
+from solana.rpc.async_http_provider import AsyncHTTPProvider
+
+from app.errors import StartupError
+from indexer.rpc.answers import ANSWERS, Malformed, RpcError
+from indexer.rpc.health import Health
+
+T = TypeVar("T")
+_HEADERS: Final = {"Content-Type": "application/json"}
+_CONNECTIONS: Final = 32
+_REFUSED_SECONDS: Final = 30.0
+"""A key that was refused will be refused again: no need to knock often."""
+_LONGEST_REST_SECONDS: Final = 300.0
+"""Whatever Retry-After says."""
+
+
+class EndpointFailed(Exception):
+    """The node did not serve the request; its health says why. Another one may."""
+
+
+class Endpoint:
+    """A node by its setting, `http://…` or `http://…|ws://…`. StartupError when that is no address."""
+
+    def __init__(self, setting: str) -> None:
+        address, _, socket = (part.strip() for part in setting.partition("|"))
+        url = _read_url(address, ("http", "https"))
+        self._address = address
+        self._provider: AsyncHTTPProvider | None = None
+        self.name = url.netloc.rpartition("@")[2]
+        """Host and port: all of the address that is no secret."""
+        self.socket_address = _read_url(socket, ("ws", "wss")).geturl() if socket else _socket_of(url)
+        self.health = Health()
+        self.slot = 0
+        """Newest slot that it told of; 0 before."""
+        self.genesis: str | None = None
+
+    async def ask(self, request: str, read: Callable[[bytes], T], seconds: float, *, is_measured: bool = False) -> T:
+        """What `read` makes of the answer. Raises EndpointFailed, or RpcError where an error is the answer."""
+        started = self.health.started()
+        try:
+            answer = read(await self._send(request, seconds, started))
+        except RpcError as error:
+            if error.number not in ANSWERS:
+                raise self._failed(started, str(error)) from None
+            self.health.succeeded(started)
+            raise
+        except Malformed as error:
+            raise self._failed(started, str(error)) from None
+        except asyncio.CancelledError:
+            self.health.given_up()
+            raise
+        self.health.succeeded(started, is_measured=is_measured)
+        return answer
+
+    async def close(self) -> None:
+        """Closes its connections; the next request opens new ones."""
+        provider, self._provider = self._provider, None
+        if provider is not None:
+            await provider.close()
+
+    async def _send(self, request: str, seconds: float, started: float) -> bytes:
+        if self._provider is None:
+            # HTTP/1.1: Python's HTTP/2 takes several times the CPU for bodies of many megabytes.
+            self._provider = AsyncHTTPProvider(self._address, max_connections=_CONNECTIONS, http2=False)
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._provider.session.post(
+                    self._address, content=request, headers=_HEADERS, timeout=seconds
+                )
+        except (TimeoutError, httpx2.TimeoutException):
+            raise self._failed(started, f"no answer within {seconds:g} s") from None
+        except httpx2.ConnectError:
+            raise self._failed(started, "cannot be reached") from None
+        except httpx2.HTTPError:
+            raise self._failed(started, "the connection broke") from None
+        if response.status_code == httpx2.codes.OK:
+            return response.content
+        raise self._failed(started, *_refusal(response))
+
+    def _failed(self, started: float, why: str, rest_seconds: float | None = None) -> EndpointFailed:
+        self.health.failed(started, why, rest_seconds)
+        return EndpointFailed(f"{self.name}: {why}")
+
+
+def _refusal(response: httpx2.Response) -> tuple[str, float | None]:
+    """Why, and for how long the node wants to be left alone where that is known."""
+    status = response.status_code
+    if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        return f"refuses the key or the address (HTTP {status})", _REFUSED_SECONDS
+    if status in (httpx2.codes.TOO_MANY_REQUESTS, httpx2.codes.SERVICE_UNAVAILABLE):
+        why = "too many requests" if status == httpx2.codes.TOO_MANY_REQUESTS else "not available"
+        return f"{why} (HTTP {status})", retry_after(response.headers.get("retry-after"))
+    return f"HTTP {status}", None
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds from a Retry-After header, of either form; None when there is none that can be read."""
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), _LONGEST_REST_SECONDS)
+
+
+def _read_url(text: str, schemes: tuple[str, str]) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        if url.scheme in schemes and url.hostname and (url.port is None or url.port):
+            return url
+    except ValueError:
+        pass  # said below: the text itself may hold a key
+    raise StartupError(
+        "CURVECAST_RPC_URLS holds what is no node's address: give http://host:port or https://…, several separated"
+        " by commas, each followed by |ws://… where its WebSocket is not where nodes have it."
+    )
+
+
+def _socket_of(url: SplitResult) -> str:
+    """Where a node's WebSocket is: at the port after the validator's own 8899, else at the same address."""
+    host = url.netloc.removesuffix("8899") + "8900" if url.port == 8899 else url.netloc
+    return url._replace(scheme="wss" if url.scheme == "https" else "ws", netloc=host).geturl()
