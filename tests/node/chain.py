@@ -89,6 +89,7 @@ class Chain:
         self._skip = 0
         self._pad: deque[int] = deque()
         self._signed = self._forks = 0
+        self._last_given = first_slot - 1
         self._listeners: list[Listener] = []
 
     # ------------------------------------------------------------ reading
@@ -141,10 +142,8 @@ class Chain:
     async def run(self, speed: float = 1.0, *, until_exhausted: bool = False) -> None:
         """Slots at mainnet's pace times `speed`, until cancelled (or until the material has ended and is finalized)."""
         pause, due = 1 / (SLOTS_PER_SECOND * speed), time.monotonic()
-        left = FINALITY + 2
-        while left or not until_exhausted:
+        while not (until_exhausted and self.is_exhausted and self.tip(Commitment.FINALIZED) >= self._last_given):
             await self.advance()
-            left -= self.is_exhausted and left > 0
             due += pause
             # Behind its time it still lets others run between two slots.
             await asyncio.sleep(max(due - time.monotonic(), 0))
@@ -188,6 +187,7 @@ class Chain:
             self._skip = max(self._skip - 1, 0)
             return
         filling = await self._filling()
+        self._last_given = self._last_given if self.is_exhausted else self.slot
         landed = self._mixed(filling.landed, rng)
         self._append(self.slot, self._time_of(filling), landed)
         self._raise_marks()

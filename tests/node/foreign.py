@@ -17,7 +17,7 @@ _SIGNATURE: Final = base58.encode(bytes(range(64, 128)))
 @cache
 def vote() -> Landed:
     """A validator's vote, the pattern of many."""
-    keys = tuple(base58.address(bytes([number]) * 32) for number in (2, 3))
+    keys = tuple(base58.address(bytes([number]).rjust(32, b"~")) for number in (2, 3))
     call = Instruction(VOTE_PROGRAM, keys, bytes(120), 0, 1)
     return _landed((call,), (), keys[0])
 
@@ -25,7 +25,7 @@ def vote() -> Landed:
 @cache
 def swap() -> Landed:
     """A swap through a router: about 4 KB of JSON, as on mainnet."""
-    keys = tuple(base58.address(bytes([number]) * 32) for number in range(10, 34))
+    keys = tuple(base58.address(bytes([number]).rjust(32, b"~")) for number in range(10, 34))
     calls = [Instruction(_ROUTER, keys, bytes(range(1, 60)), 0, 1)]
     calls += [Instruction(SPL_TOKEN, keys[at : at + 4], b"\x0c" + bytes(range(1, 10)), 0, 2) for at in range(0, 16, 4)]
     balances = tuple(

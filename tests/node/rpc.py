@@ -89,7 +89,7 @@ class Rpc:
     def __init__(self, chain: Chain, faults: Faults) -> None:
         self._chain = chain
         self._faults = faults
-        self._accounts = AccountBook(chain)
+        self.accounts = AccountBook(chain)
         self._methods: Mapping[str, Callable[[Params], Any]] = {
             "getAccountInfo": self._account_info,
             "getBlock": self._block,
@@ -239,7 +239,7 @@ class Rpc:
     def _account_info(self, params: Params) -> dict[str, Any]:
         address, config = _address(params, 0), read_config(params, 1)
         slot = self._slot([{"commitment": config.commitment, "minContextSlot": config.min_context_slot}])
-        return _in_context(slot, self._accounts.read(address, slot))
+        return _in_context(slot, self.accounts.read(address, slot, _account_encoding(config)))
 
     def _multiple_accounts(self, params: Params) -> dict[str, Any]:
         addresses, config = params[0] if params else None, read_config(params, 1)
@@ -249,7 +249,7 @@ class Rpc:
             raise RpcError(-32602, f"Too many inputs provided; max {_MAX_ACCOUNTS}")
         keys = [_address(addresses, index) for index in range(len(addresses))]
         slot = self._slot([{"commitment": config.commitment, "minContextSlot": config.min_context_slot}])
-        return _in_context(slot, [self._accounts.read(key, slot) for key in keys])
+        return _in_context(slot, [self.accounts.read(key, slot, _account_encoding(config)) for key in keys])
 
 
 def _signature_form(block: Block, index: int, status: str) -> dict[str, Any]:
@@ -279,6 +279,11 @@ def _encoding(config: Config) -> str:
     if found is None:
         raise RpcError(-32602, f"Invalid params: this node does not write the encoding `{config.encoding}`.")
     return found
+
+
+def _account_encoding(config: Config) -> str:
+    """Accounts of these programs cannot be parsed by a node: jsonParsed is answered as base64, as nodes do."""
+    return "base64+zstd" if config.encoding == "base64+zstd" else "base64"
 
 
 def _whole(params: Params, index: int, name: str) -> int:

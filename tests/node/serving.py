@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.transport.listener import Server
+from node.accounts import AccountBook
 from node.chain import Chain
 from node.faults import Fault, Faults, Kind, cut, reset
 from node.rpc import Rpc
@@ -40,6 +41,11 @@ class Node:
         self._rpc = Rpc(chain, faults)
         self._hub = Hub(chain, faults)
         self._ended = asyncio.Event()
+
+    @property
+    def accounts(self) -> AccountBook:
+        """What account requests answer; `put` sets one by hand."""
+        return self._rpc.accounts
 
     @property
     def http_url(self) -> str:
@@ -68,6 +74,7 @@ class Node:
         """Lets go of everything: half-open connections too."""
         self._ended.set()
         self._hub.close()
+        self.accounts.close()
         for transport in tuple(self.transports.values()):
             transport.abort()
 
