@@ -170,7 +170,8 @@ async def test_accounts_say_what_the_last_trades_made_of_them() -> None:
 
 
 async def test_a_pool_is_there_from_its_creation_on_and_gone_when_a_fork_takes_it() -> None:
-    payload = event(PUMP_AMM, "CreatePoolEvent", pool=POOL, base_mint=MINT, quote_mint=WSOL, coin_creator=CREATOR)
+    made = {"pool": POOL, "base_mint": MINT, "quote_mint": WSOL, "coin_creator": CREATOR, "timestamp": STARTED}
+    payload = event(PUMP_AMM, "CreatePoolEvent", **made)
     created = transaction(call(PUMP_AMM, "create_pool", pool=POOL, base_mint=MINT), self_cpi(PUMP_AMM, payload))
     chain = Chain(given([], [Writer().write(created)], []), Mix(skipped_share=0))
     await chain.advance(3)
