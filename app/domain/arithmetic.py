@@ -5,6 +5,7 @@ one unit more than the floor, fees round up). Meteora DBC: "Dynamic Bonding Curv
 documentation; square-root prices are Q64.64, liquidity is scaled by 2^64.
 """
 
+from bisect import bisect_right
 from typing import Final
 
 BPS: Final = 10_000
@@ -24,6 +25,7 @@ POOL_FEE_TIERS: Final = (
 )
 """PumpSwap canonical pools, SOL quote: (market cap in SOL from, (liquidity, protocol, creator) basis points); FeeConfig
 account at slot 447,586,368. Higher tiers only lower the creator fee further."""
+_POOL_FEE_BOUNDS: Final = [bound for bound, _ in POOL_FEE_TIERS]
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
@@ -33,12 +35,12 @@ def ceil_div(numerator: int, denominator: int) -> int:
 
 def fee_of(amount: int, bps: int) -> int:
     """Fee on an amount, rounded up, in the amount's unit."""
-    return ceil_div(amount * bps, BPS)
+    return -(-amount * bps // BPS)
 
 
 def pool_fee_bps(market_cap_sol: int) -> tuple[int, int, int]:
     """PumpSwap canonical pool: (liquidity, protocol, creator) basis points at a market cap in SOL."""
-    return next(fees for bound, fees in reversed(POOL_FEE_TIERS) if market_cap_sol >= bound)
+    return POOL_FEE_TIERS[bisect_right(_POOL_FEE_BOUNDS, market_cap_sol) - 1][1]
 
 
 def curve_cost(base_out: int, virtual_quote: int, virtual_base: int) -> int:
