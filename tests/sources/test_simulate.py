@@ -1,15 +1,22 @@
 """The simulated market: real wire format, the programs' own arithmetic, the same bytes for the same seed."""
 
+import io
+import time
 from collections import Counter
+from itertools import pairwise
 
+import msgspec
 import pytest
 
-from app.domain.arithmetic import curve_cost, curve_proceeds, fee_of, pool_cost
+from app.domain.arithmetic import BPS, POOL_FEE_TIERS, curve_cost, curve_proceeds, fee_of, pool_cost, pool_fee_bps
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Trade
 from app.domain.programs import Protocol, Side
 from app.errors import InvalidInput
+from indexer.base58 import is_signature
 from indexer.decoders import PROGRAMS, decode
-from indexer.sources import Delivery
+from indexer.parse import parse
+from indexer.recordings import write_recording
+from indexer.sources import Delivery, simulate
 from indexer.sources.simulate import SimulateSource
 from indexer.transaction import Transaction
 
@@ -51,16 +58,86 @@ async def test_the_same_seed_gives_the_same_transactions_and_another_seed_gives_
     assert not {each.signature for each in first} & {each.signature for each in other}
 
 
-async def test_a_market_resumed_from_any_state_goes_on_with_the_same_transactions() -> None:
-    whole = await transactions(market(count=3_000))
-    half = await deliveries(market(count=1_500))
-    state = half[-1].state
-    assert state, "the last delivery of a finite market carries its state"
-    rest = await deliveries(market(count=3_000), state)
-    first = [each.signature for delivery in half for each in delivery.transactions]
-    second = [each.signature for delivery in rest for each in delivery.transactions]
-    assert len(set(first) & set(second)) == 0
-    assert len(first) + len(second) == pytest.approx(len(whole), rel=0.02)
+async def test_a_market_resumed_from_any_state_goes_on_with_the_same_transactions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(simulate, "_SNAPSHOT_SECONDS", -1.0)  # a state with every slot
+    whole = await deliveries(market(rate=2_000, tokens=25, count=TRADES))
+    states = [at for at, delivery in enumerate(whole) if delivery.state]
+    assert len(states) > 20
+    for at in (states[0], states[len(states) // 2], states[-2]):
+        rest = await deliveries(market(rate=2_000, tokens=25, count=TRADES), whole[at].state)
+        assert [each.transactions for each in rest] == [each.transactions for each in whole[at + 1 :]]
+        assert rest[-1].state == whole[-1].state
+
+
+async def test_a_market_goes_on_from_the_state_of_one_with_more_or_fewer_tokens() -> None:
+    state = (await deliveries(market(tokens=30, count=1_000)))[-1].state
+    for tokens in (10, 60):
+        rest = await deliveries(market(tokens=tokens, count=3_000), state)
+        left = msgspec.msgpack.decode(rest[-1].state, type=simulate.Snapshot)
+        assert len(left.tokens) == tokens
+        assert left.trades == 3_000
+
+
+async def test_what_is_recorded_of_a_market_reads_back_as_the_same_transactions(world: list[Transaction]) -> None:
+    for transaction in world[:2_000] + world[-6_000:]:
+        out = io.BytesIO()
+        write_recording(out, [transaction])
+        (read,) = parse(out.getvalue()).transactions
+        if transaction.failed:  # of which the reader keeps no more than that it was
+            assert (read.signature, read.failed) == (transaction.signature, True)
+        else:
+            assert read == transaction
+
+
+def test_signatures_are_64_bytes_each_its_own_and_differ_from_the_first_to_the_last_character(
+    world: list[Transaction],
+) -> None:
+    signatures = [each.signature for each in world]
+    assert all(is_signature(each) for each in signatures)
+    assert len(set(signatures)) == len(signatures)
+    assert {each[0] for each in signatures} == set("2345")
+    assert len({each[-1] for each in signatures}) == 58
+
+
+def test_a_transaction_names_every_account_once_and_its_payer_first(world: list[Transaction]) -> None:
+    for transaction in world:
+        accounts = set(transaction.accounts)
+        assert len(accounts) == len(transaction.accounts)
+        assert "" not in accounts
+        assert accounts.issuperset(account for each in transaction.instructions for account in each.accounts)
+        assert accounts.issuperset(each.program for each in transaction.instructions)
+        assert accounts.issuperset(each.account for each in transaction.post_balances)
+        if not transaction.failed:
+            traders = [event.trader for event in decode(transaction).events if isinstance(event, Trade)]
+            assert set(traders) <= {transaction.accounts[0]}
+
+
+def test_the_balance_of_a_trader_is_what_the_trades_left(world: list[Transaction]) -> None:
+    held: Counter[tuple[str, str]] = Counter()
+    for transaction in world:
+        for event in decode(transaction).events:
+            if isinstance(event, Trade):
+                sign = 1 if event.side is Side.BUY else -1
+                held[event.trader, event.mint] += sign * event.base_amount
+        for balance in transaction.post_balances:
+            if (balance.owner, balance.mint) in held:
+                assert balance.amount == held[balance.owner, balance.mint]
+    assert len(held) > 1_000
+
+
+async def test_a_market_keeps_its_rate_while_busy_tokens_await_their_migration(world: list[Transaction]) -> None:
+    landed = Counter(each.slot for each in world if not each.failed)
+    busy = [landed[slot] for slot in sorted(landed)[1:-1]]
+    assert min(busy) >= 2_000 / simulate.SLOTS_PER_SECOND
+
+
+async def test_a_fast_market_begins_with_little_past() -> None:
+    source = SimulateSource(rate=50_000, tokens=20, count=10, paced=False)
+    first = (await deliveries(source))[0].transactions[0]
+    assert first.block_time is not None
+    assert time.time() - first.block_time < 10
 
 
 async def test_a_market_of_n_trades_holds_n_trades(events: list[Event]) -> None:
@@ -136,6 +213,13 @@ def test_pool_trades_follow_pumpswaps_arithmetic_to_the_lamport(events: list[Eve
         reserves[event.venue] = (event.virtual_quote_reserves, event.virtual_base_reserves)
         checked += 1
     assert checked > 100
+
+
+def test_a_pool_takes_the_fees_of_its_tier_from_the_bound_on() -> None:
+    for (lower, fees), (upper, _) in pairwise(POOL_FEE_TIERS):
+        assert pool_fee_bps(lower) == pool_fee_bps(upper - 1) == fees
+    assert pool_fee_bps(10**9) == POOL_FEE_TIERS[-1][1]
+    assert [fee_of(amount, 30) for amount in (0, 1, BPS, BPS + 1)] == [0, 1, 30, 31]
 
 
 def test_a_token_completes_when_its_curve_is_sold_out_and_then_graduates_once(events: list[Event]) -> None:

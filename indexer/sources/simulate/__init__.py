@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
 from math import sin
@@ -15,12 +16,12 @@ from app.domain.programs import WSOL
 from app.errors import InvalidInput
 from indexer.sources import Delivery
 from indexer.sources.simulate import market, shape
-from indexer.sources.simulate.addresses import Seeded
+from indexer.sources.simulate.addresses import Seeded, signatures
 from indexer.sources.simulate.market import Swap, Token, Venue
 from indexer.sources.simulate.meteora_dbc import DbcAccounts, MeteoraDbc
 from indexer.sources.simulate.pump_fun import PumpAccounts, PumpFun
 from indexer.sources.simulate.pump_swap import PoolAccounts, PumpSwap
-from indexer.sources.simulate.transactions import Stamp
+from indexer.sources.simulate.transactions import Stamp, failed_again
 from indexer.transaction import Transaction
 
 MAX_RATE: Final = 50_000
@@ -33,7 +34,11 @@ _SNAPSHOT_SECONDS: Final = 5.0
 _DELIVERY_TRADES: Final = 500
 _SUBSLOTS: Final = 8
 """Parts in which a slot arrives, as a validator streams it while it executes."""
+_HISTORY_TRADES: Final = 100_000
+"""Past that a fast market begins with at most: an indexer has stored it in seconds."""
 _FINALIZED_LAG: Final = 32
+_TRIES: Final = 8
+"""Tokens that somebody tries who found one closed."""
 _CANDIDATES: Final = 5
 """Ranks that a new token looks at before it takes the least interesting one."""
 
@@ -45,7 +50,6 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """Unix seconds of slot 0."""
     slot: int
     launched: int
-    transactions: int
     trades: int
     tokens: list[Token]
 
@@ -54,9 +58,9 @@ class SimulateSource:
     """The simulated market as a source.
 
     `rate`: trades a second (at most 50,000). `tokens`: how many trade at once. `count`: ends after so many trades; None
-    goes on for ever. `started`: Unix seconds of the first slot; None is now, less `history_seconds`, which are
-    delivered as fast as they are taken. With `started` and `count` nothing depends on the clock: the same seed gives
-    the same bytes.
+    goes on for ever. `started`: Unix seconds of the first slot; None is now, less `history_seconds` (fewer where they
+    would hold more than 100,000 trades), which are delivered as fast as they are taken. With `started` and `count`
+    nothing depends on the clock: the same seed gives the same bytes.
     """
 
     name = "simulate"
@@ -84,7 +88,7 @@ class SimulateSource:
         self._weights = shape.zipf(tokens)
         self._tokens = tokens
         self._started = started
-        self._history_seconds = history_seconds
+        self._history_seconds = min(history_seconds, int(_HISTORY_TRADES / rate))
 
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Deliveries in slot order; in real time once the past is delivered, when paced."""
@@ -110,7 +114,7 @@ class SimulateSource:
 
     def _opening(self) -> Snapshot:
         started = int(time.time()) - self._history_seconds if self._started is None else self._started
-        return Snapshot(started=started, slot=0, launched=0, transactions=0, trades=0, tokens=[])
+        return Snapshot(started=started, slot=0, launched=0, trades=0, tokens=[])
 
     def _more(self, snapshot: Snapshot) -> bool:
         return self._count is None or snapshot.trades < self._count
@@ -160,19 +164,27 @@ class _Chain:
         self._pump_accounts = remembered(self._make_pump_accounts)
         self._pool_accounts = remembered(self._make_pool_accounts)
         self._dbc_accounts = remembered(self._make_dbc_accounts)
+        del snapshot.tokens[tokens:]  # of a state that was left by a market of more
+        for token in snapshot.tokens:
+            token.holders = list(token.holdings)  # states that were left before there were holders lack them
         self._by_number = {token.number: token for token in snapshot.tokens}
         self._index = 0
+        self._slot = self._time = 0
+        self._signatures: Iterator[str] = iter(())
 
     def next_slot(self, limit: int | None) -> Iterator[tuple[tuple[Transaction, ...], float]]:
         """The transactions of one slot in parts, each with the share of the slot that is over then; at most `limit`
         trades. The market is one slot on with the last part."""
         now = self._now
-        rng = Random(self._seed * 1_000_003 + now.slot)
+        rng = Random(f"{self._seed}/{now.slot}")  # no slot of another seed draws the same
         self._index = 0
+        self._signatures = signatures(rng)
+        self._slot = _FIRST_SLOT + now.slot
+        self._time = now.started + int(now.slot / SLOTS_PER_SECOND)
         trades = _whole(self._per_slot, rng)
         trades = trades if limit is None else min(trades, limit)
         opening = [*self._launches(rng, trades), *self._migrations(rng)]
-        picks = rng.choices(range(len(now.tokens)), cum_weights=self._weights[: len(now.tokens)], k=trades)
+        picks = rng.choices(now.tokens, cum_weights=self._weights, k=trades)
         size = max(1, min(_DELIVERY_TRADES, -(-trades // _SUBSLOTS)))
         for start in range(0, max(trades, 1), size):
             part = [*opening, *self._trades(picks[start : start + size], rng)]
@@ -184,34 +196,37 @@ class _Chain:
 
     def _launches(self, rng: Random, trades: int) -> Iterator[Transaction]:
         tokens = self._now.tokens
-        missing = self._size - len(tokens) + sum(token.venue is Venue.GONE for token in tokens)
-        for _ in range(missing or _whole(trades * shape.LAUNCHES_PER_TRADE, rng)):
-            yield from self._launch(rng)
+        gone = [rank for rank, token in enumerate(tokens) if token.venue is Venue.GONE]
+        free = gone + list(range(len(tokens), self._size))
+        for _ in range(len(free) or _whole(trades * shape.LAUNCHES_PER_TRADE, rng)):
+            yield from self._launch(free.pop(0) if free else self._forgotten(rng), rng)
 
-    def _launch(self, rng: Random) -> Iterator[Transaction]:
+    def _launch(self, rank: int, rng: Random) -> Iterator[Transaction]:
+        """A new token takes the rank of one that trades no more, or of none yet."""
         now = self._now
         token = market.new_token(now.launched, int(rng.random() ** 2 * _WALLETS), rng)
         now.launched += 1
-        self._place(token, rng)
+        self._place(token, rank)
         if token.is_dbc:
             yield self._dbc.launch(self._stamp(rng), self._dbc_accounts(token.number))
             return
         first = market.buy(token, token.creator, shape.buy_lamports(rng) * 2 + shape.LAMPORTS // 50)
         yield self._pump.launch(self._stamp(rng), token, self._pump_accounts(token.number), first)
 
-    def _place(self, token: Token, rng: Random) -> None:
-        """A new token takes the rank of one that few care about, which trades no more."""
+    def _forgotten(self, rng: Random) -> int:
+        """The rank of a token that few care about."""
+        tokens = self._now.tokens
+        candidates = (rng.randrange(self._size) for _ in range(_CANDIDATES))
+        return min(candidates, key=lambda rank: market.interest(tokens[rank]))
+
+    def _place(self, token: Token, rank: int) -> None:
         tokens = self._now.tokens
         self._by_number[token.number] = token
-        if len(tokens) < self._size:
+        if rank == len(tokens):
             tokens.append(token)
-            return
-        gone = (at for at, each in enumerate(tokens) if each.venue is Venue.GONE)
-        candidates = (rng.randrange(self._size) for _ in range(_CANDIDATES))
-        rank = next(gone, None)
-        rank = min(candidates, key=lambda at: market.interest(tokens[at])) if rank is None else rank
-        del self._by_number[tokens[rank].number]
-        tokens[rank] = token
+        else:
+            del self._by_number[tokens[rank].number]
+            tokens[rank] = token
 
     def _migrations(self, rng: Random) -> Iterator[Transaction]:
         for token in self._now.tokens:
@@ -227,42 +242,42 @@ class _Chain:
         call = self._swap.create_pool(stamp, pool, quote)
         return self._pump.migration(stamp, pool.token, pool.pool.text, pool.base_vault.text, quote, call)
 
-    def _trades(self, picks: list[int], rng: Random) -> Iterator[Transaction]:
+    def _trades(self, picks: list[Token], rng: Random) -> Iterator[Transaction]:
         now = self._now
-        for pick in picks:
-            token = now.tokens[pick]
-            venue = token.venue
-            swap = market.trade(token, rng, _WALLETS)
+        for token in picks:
+            swap = market.trade(token, rng, _WALLETS) or self._elsewhere(rng)
             if swap is None:
                 continue
             if swap.completes:
-                token.full_since = now.slot
+                swap.token.full_since = now.slot
             now.trades += 1
-            yield self._trade(swap, venue, rng, failed=False)
+            landed = self._trade(swap, rng)
+            yield landed
             if rng.random() < shape.FAILED_SHARE:
-                yield self._trade(swap, venue, rng, failed=True)
+                yield failed_again(self._stamp(rng), landed)
 
-    def _trade(self, swap: Swap, venue: Venue, rng: Random, *, failed: bool) -> Transaction:
+    def _elsewhere(self, rng: Random) -> Swap | None:
+        """A trade of somebody who found a curve closed: the rate holds while a busy token awaits its migration."""
+        for _ in range(_TRIES):
+            rank = bisect_right(self._weights, rng.random() * self._weights[-1], 0, self._size - 1)
+            swap = market.trade(self._now.tokens[rank], rng, _WALLETS)
+            if swap is not None:
+                return swap
+        return None
+
+    def _trade(self, swap: Swap, rng: Random) -> Transaction:
         stamp = self._stamp(rng)
         number = swap.token.number
-        if venue is Venue.PUMP_CURVE:
-            return self._pump.trade(stamp, swap, self._pump_accounts(number), failed=failed)
-        if venue is Venue.PUMP_POOL:
-            return self._swap.trade(stamp, swap, self._pool_accounts(number), failed=failed)
-        return self._dbc.trade(stamp, swap, self._dbc_accounts(number), failed=failed)
+        if swap.venue is market.CURVE:
+            return self._pump.trade(stamp, swap, self._pump_accounts(number))
+        if swap.venue is market.POOL:
+            return self._swap.trade(stamp, swap, self._pool_accounts(number))
+        return self._dbc.trade(stamp, swap, self._dbc_accounts(number))
 
     def _stamp(self, rng: Random) -> Stamp:
-        now = self._now
-        number, index = now.transactions, self._index
-        now.transactions += 1
-        self._index += 1
-        return Stamp(
-            self._seeded.signature(number),
-            _FIRST_SLOT + now.slot,
-            index,
-            now.started + int(now.slot / SLOTS_PER_SECOND),
-            rng.getrandbits(20),
-        )
+        index = self._index
+        self._index = index + 1
+        return Stamp(next(self._signatures), self._slot, index, self._time, rng.getrandbits(20))
 
     def _make_pump_accounts(self, number: int) -> PumpAccounts:
         return PumpAccounts(self._by_number[number], self._seeded)

@@ -25,7 +25,7 @@ DBC_CURVE_BASE: Final = arithmetic.base_between(DBC_SQRT_START, DBC_SQRT_END, DB
 DBC_SUPPLY: Final = 1_000_000_000_000_000
 DBC_FEE_BPS: Final = 100
 DBC_FEES: Final = (0, DBC_FEE_BPS, 0)
-PUMP_FEES: Final = (0, 95, 30)
+CURVE_FEES: Final = (0, 95, 30)
 MAX_HOLDERS: Final = 120
 """Wallets of a token that may sell again; more would only make the resume state large."""
 MIGRATION_SLOTS: Final = 4
@@ -44,6 +44,12 @@ class Venue(IntEnum):
     """Moved to a pool of a program that is not indexed (DAMM v2)."""
 
 
+CURVE: Final = Venue.PUMP_CURVE
+POOL: Final = Venue.PUMP_POOL
+DBC: Final = Venue.DBC_CURVE
+_CLOSED: Final = frozenset({Venue.FULL, Venue.GONE})
+
+
 class Token(msgspec.Struct, kw_only=True):
     """One launched token with its newest state; `virtual_*` and `real_*` of the venue that it trades on, raw."""
 
@@ -60,12 +66,16 @@ class Token(msgspec.Struct, kw_only=True):
     full_since: int = 0
     holdings: dict[int, int] = {}
     """Raw balance by wallet number."""
+    holders: list[int] = []
+    """The wallets of `holdings` in its order, to draw one from."""
 
 
 class Swap(msgspec.Struct, frozen=True, gc=False):
     """A trade that the market decided and already applied to the token."""
 
     token: Token
+    venue: Venue
+    """Where it happened; the token may be full or elsewhere now."""
     wallet: int
     is_buy: bool
     base: int
@@ -84,20 +94,17 @@ def new_token(number: int, creator: int, rng: Random) -> Token:
     """A token at its opening price."""
     momentum = shape.momentum(rng)
     if rng.random() >= shape.DBC_SHARE:
-        return Token(
-            number=number, creator=creator, is_dbc=False, momentum=momentum, venue=Venue.PUMP_CURVE, holdings={}
-        )
+        return Token(number=number, creator=creator, is_dbc=False, momentum=momentum, venue=CURVE)
     return Token(
         number=number,
         creator=creator,
         is_dbc=True,
         momentum=momentum,
-        venue=Venue.DBC_CURVE,
+        venue=DBC,
         virtual_quote=0,
         virtual_base=0,
         real_base=DBC_CURVE_BASE,
         sqrt_price=DBC_SQRT_START,
-        holdings={},
     )
 
 
@@ -110,9 +117,9 @@ def interest(token: Token) -> int:
 
 def fees_of(token: Token) -> tuple[int, int, int]:
     """Liquidity, protocol and creator fee in basis points; of a pool by its market cap before the trade."""
-    if token.venue is Venue.PUMP_CURVE:
-        return PUMP_FEES
-    if token.venue is Venue.DBC_CURVE:
+    if token.venue is CURVE:
+        return CURVE_FEES
+    if token.venue is DBC:
         return DBC_FEES
     market_cap = token.real_quote * PUMP_SUPPLY // token.real_base // shape.LAMPORTS
     return arithmetic.pool_fee_bps(market_cap)
@@ -123,7 +130,7 @@ def migrate(token: Token) -> int:
     if token.is_dbc:
         token.venue = Venue.GONE
         return token.real_quote
-    token.venue = Venue.PUMP_POOL
+    token.venue = POOL
     token.real_quote -= PUMP_MIGRATION_FEE
     token.real_base = PUMP_POOL_BASE
     token.virtual_quote, token.virtual_base = token.real_quote, token.real_base
@@ -132,43 +139,44 @@ def migrate(token: Token) -> int:
 
 def trade(token: Token, rng: Random, wallets: int) -> Swap | None:
     """The next trade of a token, applied to it; None where it cannot trade. `wallets`: how many exist."""
-    if token.venue in (Venue.FULL, Venue.GONE):
+    if token.venue in _CLOSED:
         return None
     if rng.random() < shape.MOOD_SWINGS:
         token.momentum = shape.momentum(rng)
-    if not token.holdings or rng.random() < token.momentum:
-        return buy(token, _buyer(token, rng, wallets), shape.buy_lamports(rng))
-    return _sell(token, _holder(token, rng), shape.SELL_SHARES[int(rng.random() * len(shape.SELL_SHARES))])
+    holders = token.holders
+    if not holders or rng.random() < token.momentum:
+        return buy(token, _buyer(holders, rng, wallets), shape.buy_lamports(rng))
+    return _sell(token, int(rng.random() * len(holders)), shape.SOLD_QUARTERS[rng.getrandbits(3)])
 
 
-def _buyer(token: Token, rng: Random, wallets: int) -> int:
-    if len(token.holdings) >= MAX_HOLDERS:
-        return _holder(token, rng)
+def _buyer(holders: list[int], rng: Random, wallets: int) -> int:
+    if len(holders) >= MAX_HOLDERS:
+        return holders[int(rng.random() * len(holders))]
     # The square makes few wallets busy and most of them rare.
     return int(rng.random() ** 2 * wallets)
 
 
-def _holder(token: Token, rng: Random) -> int:
-    return list(token.holdings)[int(rng.random() * len(token.holdings))]
-
-
 def buy(token: Token, wallet: int, quote_in: int) -> Swap | None:
     """A buy for at most `quote_in` lamports before fees; None when that buys nothing."""
+    venue = token.venue
     before, fees = (token.real_base, token.real_quote), fees_of(token)
-    if token.venue is Venue.PUMP_CURVE:
+    if venue is CURVE:
         base, quote = _buy_curve(token, quote_in)
-    elif token.venue is Venue.DBC_CURVE:
+    elif venue is DBC:
         base, quote = _buy_dbc(token, quote_in)
     else:
         base, quote = _buy_pool(token, quote_in, fees[0])
     if base <= 0:
         return None
-    balance = token.holdings.get(wallet, 0) + base
+    held = token.holdings.get(wallet)
+    if held is None:
+        token.holders.append(wallet)
+    balance = base if held is None else held + base
     token.holdings[wallet] = balance
-    is_full = token.venue is not Venue.PUMP_POOL and token.real_base == 0
+    is_full = venue is not POOL and token.real_base == 0
     if is_full:
         token.venue = Venue.FULL
-    return Swap(token, wallet, True, base, quote, is_full, balance, before, fees)
+    return Swap(token, venue, wallet, True, base, quote, is_full, balance, before, fees)
 
 
 def _buy_curve(token: Token, quote_in: int) -> tuple[int, int]:
@@ -207,9 +215,11 @@ def _buy_pool(token: Token, quote_in: int, lp_bps: int) -> tuple[int, int]:
     return base, quote
 
 
-def _sell(token: Token, wallet: int, share: float) -> Swap | None:
+def _sell(token: Token, place: int, quarters: int) -> Swap | None:
+    """A sale of so many quarters of what the holder at this place holds; None when that brings nothing."""
+    wallet = token.holders[place]
     held = token.holdings[wallet]
-    base = held if held < _DUST or share == 1.0 else held * int(share * 100) // 100
+    base = held if held < _DUST else held * quarters // 4
     before, fees = (token.real_base, token.real_quote), fees_of(token)
     sqrt_price, quote = _proceeds(token, base)
     if quote <= 0:
@@ -217,24 +227,24 @@ def _sell(token: Token, wallet: int, share: float) -> Swap | None:
     token.sqrt_price = sqrt_price
     token.real_base += base
     token.real_quote -= quote
-    if token.venue is Venue.PUMP_CURVE:
+    if token.venue is CURVE:
         token.virtual_quote -= quote
         token.virtual_base += base
-    elif token.venue is Venue.PUMP_POOL:
+    elif token.venue is POOL:
         token.real_quote += arithmetic.fee_of(quote, fees[0])
     balance = held - base
     if balance:
         token.holdings[wallet] = balance
     else:
-        del token.holdings[wallet]
-    return Swap(token, wallet, False, base, quote, False, balance, before, fees)
+        del token.holdings[wallet], token.holders[place]
+    return Swap(token, token.venue, wallet, False, base, quote, False, balance, before, fees)
 
 
 def _proceeds(token: Token, base: int) -> tuple[int, int]:
     """Square-root price after the sale (DBC) and quote before fees; nothing is applied."""
-    if token.venue is Venue.PUMP_CURVE:
+    if token.venue is CURVE:
         return 0, arithmetic.curve_proceeds(base, token.virtual_quote, token.virtual_base)
-    if token.venue is Venue.PUMP_POOL:
+    if token.venue is POOL:
         return 0, arithmetic.curve_proceeds(base, token.real_quote, token.real_base)
     lower = max(arithmetic.sqrt_price_after_base_in(token.sqrt_price, DBC_LIQUIDITY, base), DBC_SQRT_START)
     quote = arithmetic.quote_between(lower, token.sqrt_price, DBC_LIQUIDITY, round_up=False)

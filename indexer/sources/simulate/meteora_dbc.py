@@ -10,18 +10,20 @@ from app.domain.arithmetic import fee_of
 from app.domain.events import TokenBalance
 from app.domain.programs import METEORA_DAMM_V2, METEORA_DBC, METEORA_DBC_AUTHORITY, SPL_TOKEN, WSOL
 from indexer.layouts.dynamic_bonding_curve import DBC
-from indexer.sources.simulate.addresses import Seeded, derived, of_text
+from indexer.sources.simulate.addresses import Seeded, Traders, derived, of_text
 from indexer.sources.simulate.market import DBC_CURVE_BASE, DBC_FEE_BPS, DBC_SUPPLY, DBC_THRESHOLD, Swap, Token
 from indexer.sources.simulate.names import name_of
 from indexer.sources.simulate.transactions import (
+    COMPUTE_BUDGET,
+    EVENT_TAG,
+    FIRST,
     SYSTEM_PROGRAM,
-    Call,
     Stamp,
     assemble,
     event_call,
-    token_transfer,
+    land,
 )
-from indexer.transaction import Transaction
+from indexer.transaction import Instruction, Transaction
 
 DECIMALS: Final = 6
 CONFIGS: Final = 3
@@ -29,13 +31,16 @@ CONFIGS: Final = 3
 _PROGRAM: Final = of_text(METEORA_DBC)
 _QUOTE: Final = of_text(WSOL)
 _EVENT_AUTHORITY: Final = derived(_PROGRAM, b"__event_authority")
-_SWAP_EVENT: Final = DBC.event("EvtSwap")
-_SWAP2_EVENT: Final = DBC.event("EvtSwap2")
+_EVENT_ACCOUNTS: Final = (_EVENT_AUTHORITY.text,)
 _SWAP: Final = DBC.instruction("swap2")
-_EVENT: Final = struct.Struct("<8s32s32sB?QQQQ16sQQQQQ")
-_EVENT2: Final = struct.Struct("<8s32s32sB?QQBQQQQ16sQQQQQQ")
-_SWAP_DATA: Final = struct.Struct("<8sQQB")
+_EVENT: Final = struct.Struct("<82sQ8xQQ16sQQ8xQQ")
+"""Head; amount in; then the result: net input, output, price, fees; amount in again; time."""
+_EVENT2: Final = struct.Struct("<82sQ9xQQ8xQ16sQQ8xQQQ")
+_SWAP_DATA: Final = struct.Struct("<8sQ9x")
+"""No least output, exact in."""
 _USER: Final = tuple(_SWAP.accounts.index(n) for n in ("input_token_account", "output_token_account", "payer"))
+_BOUGHT, _SOLD = b"\x01\x00", b"\x00\x00"
+"""Direction, and no referral."""
 
 
 class DbcAccounts:
@@ -68,6 +73,16 @@ class DbcAccounts:
             "program": METEORA_DBC,
         }
         self.swap = [self.known.get(name, "") for name in _SWAP.accounts]
+        # Accounts of the whole transaction behind the trader's own three.
+        others = (name for at, name in enumerate(self.swap) if at not in _USER)
+        self.all = (*dict.fromkeys(others), COMPUTE_BUDGET)
+        self.traders = Traders(seeded, self.mint.raw)
+        heads = [
+            EVENT_TAG + DBC.event(name).discriminator + self.pool.raw + self.config.raw
+            for name in ("EvtSwap", "EvtSwap2")
+        ]
+        self.bought = [head + _BOUGHT for head in heads]
+        self.sold = [head + _SOLD for head in heads]
 
 
 class MeteoraDbc:
@@ -91,49 +106,36 @@ class MeteoraDbc:
         layout = DBC.instruction("initialize_virtual_pool_with_spl_token")
         data = layout.encode({"params": {"name": accounts.name, "symbol": accounts.symbol, "uri": accounts.uri}})
         used = tuple(accounts.known.get(name, SYSTEM_PROGRAM) for name in layout.accounts)
-        mint_to = (
-            SPL_TOKEN,
-            (accounts.mint.text, accounts.base_vault.text, METEORA_DBC_AUTHORITY),
-            struct.pack("<BQ", 7, DBC_SUPPLY),
-        )
-        call = Call(
-            METEORA_DBC,
-            used,
-            data,
-            "InitializeVirtualPoolWithSplToken",
-            (mint_to, event_call(METEORA_DBC, _EVENT_AUTHORITY.text, event)),
+        instructions = (
+            Instruction(METEORA_DBC, used, data, FIRST, 1),
+            event_call(METEORA_DBC, _EVENT_AUTHORITY.text, event),
         )
         vault = self._vault(accounts, DBC_SUPPLY)
-        return assemble(stamp, accounts.creator.text, (call,), (vault,), compute_units=150_000)
+        return assemble(stamp, accounts.creator.text, instructions, (vault,), compute_units=150_000)
 
-    def trade(self, stamp: Stamp, swap: Swap, accounts: DbcAccounts, *, failed: bool = False) -> Transaction:
+    def trade(self, stamp: Stamp, swap: Swap, accounts: DbcAccounts) -> Transaction:
         """`swap2`, exact in, fee on the quote side; with the completion where it fills the curve."""
-        user = self._seeded.wallet(swap.wallet)
-        held = self._seeded.token_account(user.raw, accounts.mint.raw).text
-        paid = self._seeded.token_account(user.raw, _QUOTE.raw).text
-        events: tuple[bytes, ...] = swap_events(stamp, swap, accounts)
-        if swap.completes:
-            events = (*events, self._completion(accounts, swap.token))
-        mint = accounts.mint.text
+        trader, token = accounts.traders[swap.wallet], swap.token
+        wallet, held, paid = trader.wallet, trader.held, trader.paid
         used = accounts.swap.copy()
-        source, target, owner = accounts.base_vault.text, held, METEORA_DBC_AUTHORITY
-        places = (paid, held, user.text)
-        if not swap.is_buy:
-            source, target, owner = held, accounts.base_vault.text, user.text
-            places = (held, paid, user.text)
-        for at, value in zip(_USER, places, strict=True):
-            used[at] = value
-        entered = swap.base if not swap.is_buy else gross_quote(swap)
-        data = _SWAP_DATA.pack(_SWAP.discriminator, entered, 0, 0)
-        transfer = token_transfer(SPL_TOKEN, source, mint, target, owner, swap.base, DECIMALS)
-        sent = tuple(event_call(METEORA_DBC, _EVENT_AUTHORITY.text, each) for each in events)
-        call = Call(METEORA_DBC, tuple(used), data, "Swap2", (transfer, *sent))
-        balances = (
-            TokenBalance(held, mint, user.text, swap.balance, DECIMALS),
-            self._vault(accounts, swap.token.real_base + DBC_SUPPLY - DBC_CURVE_BASE),
-            TokenBalance(accounts.quote_vault.text, WSOL, METEORA_DBC_AUTHORITY, swap.token.real_quote, 9),
+        source, target, payer = _USER
+        used[source], used[target], used[payer] = (paid, held, wallet) if swap.is_buy else (held, paid, wallet)
+        entered = gross_quote(swap.quote) if swap.is_buy else swap.base
+        first, second = _swap_events(stamp, swap, accounts, entered)
+        instructions: tuple[Instruction, ...] = (
+            Instruction(METEORA_DBC, tuple(used), _SWAP_DATA.pack(_SWAP.discriminator, entered), FIRST, 1),
+            Instruction(METEORA_DBC, _EVENT_ACCOUNTS, first, FIRST, 2),
+            Instruction(METEORA_DBC, _EVENT_ACCOUNTS, second, FIRST, 2),
         )
-        return assemble(stamp, user.text, (call,), balances, failed=failed)
+        if swap.completes:
+            completion = self._completion(accounts, token)
+            instructions = (*instructions, event_call(METEORA_DBC, _EVENT_AUTHORITY.text, completion))
+        balances = (
+            TokenBalance(held, accounts.mint.text, wallet, swap.balance, DECIMALS),
+            self._vault(accounts, token.real_base + DBC_SUPPLY - DBC_CURVE_BASE),
+            TokenBalance(accounts.quote_vault.text, WSOL, METEORA_DBC_AUTHORITY, token.real_quote, 9),
+        )
+        return land(stamp, (wallet, held, paid, *accounts.all), instructions, balances)
 
     def migration(self, stamp: Stamp, accounts: DbcAccounts, token: Token) -> Transaction:
         """`migration_damm_v2`: DBC itself emits nothing."""
@@ -157,20 +159,12 @@ class MeteoraDbc:
         }
         used = tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts)
         left = DBC_SUPPLY - DBC_CURVE_BASE
-        transfers = (
-            token_transfer(
-                SPL_TOKEN, accounts.base_vault.text, accounts.mint.text, token_vault, METEORA_DBC_AUTHORITY, left, 6
-            ),
-            token_transfer(
-                SPL_TOKEN, accounts.quote_vault.text, WSOL, quote_vault, METEORA_DBC_AUTHORITY, token.real_quote, 9
-            ),
-        )
-        call = Call(METEORA_DBC, used, layout.encode({}), "MigrationDammV2", transfers)
         balances = (
             self._vault(accounts, 0),
             TokenBalance(token_vault, accounts.mint.text, pool.text, left, DECIMALS),
             TokenBalance(quote_vault, WSOL, pool.text, token.real_quote, 9),
         )
+        call = Instruction(METEORA_DBC, used, layout.encode({}), FIRST, 1)
         return assemble(stamp, payer, (call,), balances, compute_units=300_000)
 
     def _completion(self, accounts: DbcAccounts, token: Token) -> bytes:
@@ -187,40 +181,22 @@ class MeteoraDbc:
         return TokenBalance(accounts.base_vault.text, accounts.mint.text, METEORA_DBC_AUTHORITY, amount, DECIMALS)
 
 
-def gross_quote(swap: Swap) -> int:
-    """Quote that a buyer sends so that `swap.quote` is left after the fee, rounded up."""
-    return -(-swap.quote * 10_000 // (10_000 - DBC_FEE_BPS))
+def gross_quote(quote: int) -> int:
+    """Quote that a buyer sends so that `quote` is left after the fee, rounded up."""
+    return -(-quote * 10_000 // (10_000 - DBC_FEE_BPS))
 
 
-def swap_events(stamp: Stamp, swap: Swap, accounts: DbcAccounts) -> tuple[bytes, bytes]:
+def _swap_events(stamp: Stamp, swap: Swap, accounts: DbcAccounts, entered: int) -> tuple[bytes, bytes]:
     """EvtSwap and EvtSwap2 of one swap; the protocol takes a fifth of the fee."""
-    entered = gross_quote(swap) if swap.is_buy else swap.base
-    fee = entered - swap.quote if swap.is_buy else fee_of(swap.quote, DBC_FEE_BPS)
+    if swap.is_buy:
+        heads, fee = accounts.bought, entered - swap.quote
+        net, left = swap.quote, swap.base
+    else:
+        heads, fee = accounts.sold, fee_of(swap.quote, DBC_FEE_BPS)
+        net, left = entered, swap.quote - fee
     protocol = fee // 5
-    left = swap.base if swap.is_buy else swap.quote - fee
-    direction = 1 if swap.is_buy else 0
     price = swap.token.sqrt_price.to_bytes(16, "little")
-    net = swap.quote if swap.is_buy else swap.base
-    head = (accounts.pool.raw, accounts.config.raw, direction, False)
-    first = _EVENT.pack(
-        _SWAP_EVENT.discriminator, *head, entered, 0, net, left, price, fee - protocol, protocol, 0, entered, stamp.time
-    )
-    second = _EVENT2.pack(
-        _SWAP2_EVENT.discriminator,
-        *head,
-        entered,
-        0,
-        0,
-        entered,
-        net,
-        0,
-        left,
-        price,
-        fee - protocol,
-        protocol,
-        0,
-        swap.token.real_quote,
-        DBC_THRESHOLD,
-        stamp.time,
-    )
+    result = (net, left, price, fee - protocol, protocol)
+    first = _EVENT.pack(heads[0], entered, *result, entered, stamp.time)
+    second = _EVENT2.pack(heads[1], entered, entered, *result, swap.token.real_quote, DBC_THRESHOLD, stamp.time)
     return first, second

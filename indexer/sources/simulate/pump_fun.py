@@ -1,18 +1,20 @@
 """pump.fun's side of the simulated market: launches, curve trades, completions and migrations in the wire format.
 
-Layouts: IDL `pump` 0.1.0 (pump-sdk 2.0.0). Trades, the hot part, are packed by one struct that a test holds against the
-layout of the IDL.
+Layouts: IDL `pump` 0.1.0 (pump-sdk 2.0.0). Trades, the hot part, are packed by one struct for each instruction, where
+all that never changes, or only with the token, is one piece; a test holds the bytes against the layout of the IDL.
 """
 
 import struct
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from app.domain.arithmetic import fee_of
 from app.domain.events import TokenBalance
 from app.domain.programs import NATIVE_SOL, PUMP_FEES, PUMP_FUN, PUMP_MAYHEM, PUMP_SWAP, TOKEN_2022, WSOL
 from indexer.layouts.pump import PUMP
-from indexer.sources.simulate.addresses import Address, Seeded, derived, of_text
+from indexer.sources.simulate.addresses import Seeded, Trader, Traders, derived, of_text
 from indexer.sources.simulate.market import (
+    CURVE_FEES,
     PUMP_MIGRATION_FEE,
     PUMP_POOL_BASE,
     PUMP_REAL_BASE,
@@ -25,31 +27,53 @@ from indexer.sources.simulate.market import (
 from indexer.sources.simulate.names import name_of
 from indexer.sources.simulate.transactions import (
     ASSOCIATED_TOKEN_PROGRAM,
+    COMPUTE_BUDGET,
+    EVENT_TAG,
+    FIRST,
     SYSTEM_PROGRAM,
-    Call,
     Stamp,
     assemble,
     event_call,
-    token_transfer,
+    land,
 )
-from indexer.transaction import Transaction
+from indexer.transaction import Instruction, Transaction
 
 DECIMALS: Final = 6
 _PROGRAM: Final = of_text(PUMP_FUN)
 _GLOBAL: Final = derived(_PROGRAM, b"global")
 EVENT_AUTHORITY: Final = derived(_PROGRAM, b"__event_authority")
+_EVENT_ACCOUNTS: Final = (EVENT_AUTHORITY.text,)
 _FEE_RECIPIENT: Final = of_text("G5UZAVbAf46s7cKWoyKu8kYTip9DGTpbLZ2qa9Aq69dP")
 _FEE_CONFIG: Final = derived(of_text(PUMP_FEES), b"fee_config", _PROGRAM.raw)
+_MINT_AUTHORITY: Final = derived(_PROGRAM, b"mint-authority")
 _VOLUME: Final = derived(_PROGRAM, b"global_volume_accumulator")
-_NATIVE: Final = of_text(NATIVE_SOL)
 _BUYBACK_BPS: Final = 5_000
 _TRADE: Final = PUMP.event("TradeEvent")
-_BUY: Final = PUMP.instruction("buy")
-_BUY_EXACT: Final = PUMP.instruction("buy_exact_sol_in")
-_SELL: Final = PUMP.instruction("sell")
-_HEAD: Final = struct.Struct("<8s32sQQ?32sqQQQQ32sQQ32sQQ?QQQqI")
-_TAIL: Final = struct.Struct("<?QQQQI32sQQQQQ")
-_TWO_AMOUNTS: Final = struct.Struct("<8sQQ")
+_BUY_DATA: Final = struct.Struct("<8sQQx")
+"""Volume is not tracked."""
+_SELL_DATA: Final = struct.Struct("<8sQQ")
+
+
+class _Form(NamedTuple):
+    """One of the trade instructions: what begins its data, and how its event is packed."""
+
+    discriminator: bytes
+    event: struct.Struct
+    middle: bytes
+    """Of the event, between creator fee and buyback fee: volumes (none), instruction name, cashback (none)."""
+
+
+def _form(name: str) -> _Form:
+    """TradeEvent of the newest published layout: 374 bytes and the length of the instruction's name."""
+    encoded = name.encode()
+    middle = struct.pack(f"<33xI{len(encoded)}s17xQ", len(encoded), encoded, _BUYBACK_BPS)
+    event = struct.Struct(f"<48sQQ?32sqQQQQ40sQ40sQ{len(middle)}sQ36xQQQ16x")
+    return _Form(PUMP.instruction(name).discriminator, event, middle)
+
+
+_BUY: Final = _form("buy")
+_BUY_EXACT: Final = _form("buy_exact_sol_in")
+_SELL: Final = _form("sell")
 
 
 class PumpAccounts:
@@ -77,13 +101,22 @@ class PumpAccounts:
             "fee_config": _FEE_CONFIG.text,
             "fee_program": PUMP_FEES,
         }
+        self.traders = Traders(seeded, self.mint.raw)
+        self.event_head = EVENT_TAG + _TRADE.discriminator + self.mint.raw
+        self.event_protocol = _FEE_RECIPIENT.raw + CURVE_FEES[1].to_bytes(8, "little")
+        self.event_creator = self.creator.raw + CURVE_FEES[2].to_bytes(8, "little")
         # What stands before, between and after the trader's own accounts.
-        buy = tuple(fixed.get(name, "") for name in _BUY.accounts)
-        sell = tuple(fixed.get(name, "") for name in _SELL.accounts)
-        at, volume = _BUY.accounts.index("associated_user"), _BUY.accounts.index("user_volume_accumulator")
+        layout = PUMP.instruction("buy").accounts
+        buy = tuple(fixed.get(name, "") for name in layout)
+        at, volume = layout.index("associated_user"), layout.index("user_volume_accumulator")
         self.buy = buy[:at], buy[at + 2 : volume], buy[volume + 1 :]
-        at = _SELL.accounts.index("associated_user")
+        layout = PUMP.instruction("sell").accounts
+        sell = tuple(fixed.get(name, "") for name in layout)
+        at = layout.index("associated_user")
         self.sell = sell[:at], sell[at + 2 :]
+        # Accounts of the whole transaction behind the trader's own two.
+        self.all_buy = (*dict.fromkeys(name for part in self.buy for name in part), COMPUTE_BUDGET)
+        self.all_sell = (*dict.fromkeys(name for part in self.sell for name in part), COMPUTE_BUDGET)
 
 
 class PumpFun:
@@ -133,7 +166,7 @@ class PumpFun:
         )
         known = {
             "mint": accounts.mint.text,
-            "mint_authority": derived(_PROGRAM, b"mint-authority").text,
+            "mint_authority": _MINT_AUTHORITY.text,
             "bonding_curve": accounts.curve.text,
             "associated_bonding_curve": accounts.vault.text,
             "global": _GLOBAL.text,
@@ -144,26 +177,45 @@ class PumpFun:
             "event_authority": EVENT_AUTHORITY.text,
             "program": PUMP_FUN,
         }
-        create = Call(
-            PUMP_FUN,
-            tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts),
-            data,
-            "CreateV2",
-            (event_call(PUMP_FUN, EVENT_AUTHORITY.text, event),),
-            (event,),
+        used = tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts)
+        create = (
+            Instruction(PUMP_FUN, used, data, FIRST, 1),
+            event_call(PUMP_FUN, EVENT_AUTHORITY.text, event),
         )
+        vault = self._vault(accounts, token)
         if first is None:
-            return assemble(stamp, creator, (create,), self._vault(accounts, token))
-        call, balances = self._swap(stamp, first, accounts, exact_in=False)
-        return assemble(stamp, creator, (create, call), balances, compute_units=210_000)
+            return assemble(stamp, creator, create, (vault,), compute_units=110_000)
+        trader = accounts.traders[first.wallet]
+        bought = self._swap(stamp, first, accounts, trader, _BUY, FIRST + 1)
+        held = TokenBalance(trader.held, accounts.mint.text, creator, first.balance, DECIMALS)
+        return assemble(stamp, creator, (*create, *bought), (held, vault), compute_units=210_000)
 
-    def trade(self, stamp: Stamp, swap: Swap, accounts: PumpAccounts, *, failed: bool = False) -> Transaction:
+    def trade(self, stamp: Stamp, swap: Swap, accounts: PumpAccounts) -> Transaction:
         """A curve trade, with the completion where it fills the curve."""
-        call, balances = self._swap(stamp, swap, accounts, exact_in=stamp.index % 2 == 0)
-        return assemble(stamp, self._seeded.wallet(swap.wallet).text, (call,), balances, failed=failed)
+        trader = accounts.traders[swap.wallet]
+        wallet = trader.wallet
+        if swap.is_buy:
+            form, fixed = _BUY if stamp.index % 2 else _BUY_EXACT, accounts.all_buy
+        else:
+            form, fixed = _SELL, accounts.all_sell
+        return land(
+            stamp,
+            (wallet, trader.held, *fixed),
+            self._swap(stamp, swap, accounts, trader, form, FIRST),
+            (
+                TokenBalance(trader.held, accounts.mint.text, wallet, swap.balance, DECIMALS),
+                self._vault(accounts, swap.token),
+            ),
+        )
 
     def migration(
-        self, stamp: Stamp, accounts: PumpAccounts, pool: str, pool_vault: str, quote: int, create_pool: Call
+        self,
+        stamp: Stamp,
+        accounts: PumpAccounts,
+        pool: str,
+        pool_vault: str,
+        quote: int,
+        created: Sequence[Instruction],
     ) -> Transaction:
         """`migrate_v2` with PumpSwap's `create_pool` inside."""
         payer = self._seeded.wallet(0)
@@ -196,109 +248,70 @@ class PumpFun:
             "event_authority": EVENT_AUTHORITY.text,
             "program": PUMP_FUN,
         }
-        call = Call(
-            PUMP_FUN,
-            tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts),
-            layout.encode({}),
-            "MigrateV2",
-            (
-                (create_pool.program, create_pool.accounts, create_pool.data),
-                *create_pool.inner,
-                event_call(PUMP_FUN, EVENT_AUTHORITY.text, event),
-            ),
+        used = tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts)
+        instructions = (
+            Instruction(PUMP_FUN, used, layout.encode({}), FIRST, 1),
+            *created,
+            event_call(PUMP_FUN, EVENT_AUTHORITY.text, event),
         )
         vault = TokenBalance(accounts.vault.text, accounts.mint.text, accounts.curve.text, 0, DECIMALS)
         held = TokenBalance(pool_vault, accounts.mint.text, pool, PUMP_POOL_BASE, DECIMALS)
-        return assemble(stamp, payer.text, (call,), (vault, held), compute_units=480_000)
+        return assemble(stamp, payer.text, instructions, (vault, held), compute_units=480_000)
 
     def _swap(
-        self, stamp: Stamp, swap: Swap, accounts: PumpAccounts, *, exact_in: bool
-    ) -> tuple[Call, tuple[TokenBalance, ...]]:
-        user = self._seeded.wallet(swap.wallet)
-        mint, vault, curve = accounts.mint.text, accounts.vault.text, accounts.curve.text
-        held = self._seeded.token_account(user.raw, accounts.mint.raw).text
-        name = "sell" if not swap.is_buy else "buy_exact_sol_in" if exact_in else "buy"
-        events: tuple[bytes, ...] = (trade_event(stamp, swap, accounts, user, name),)
-        if swap.completes:
-            events = (*events, _completion(stamp, accounts, user))
+        self, stamp: Stamp, swap: Swap, accounts: PumpAccounts, trader: Trader, form: _Form, outer: int
+    ) -> tuple[Instruction, ...]:
+        """The instruction with the events that it emits."""
+        base, quote = swap.base, swap.quote
+        fee, creator_fee = fee_of(quote, CURVE_FEES[1]), fee_of(quote, CURVE_FEES[2])
         if swap.is_buy:
             before, between, after = accounts.buy
-            used = (*before, held, user.text, *between, user.text, *after)
-            spend = swap.quote + fee_of(swap.quote, 95) + fee_of(swap.quote, 30)
-            amounts = (spend, swap.base) if exact_in else (swap.base, spend + spend // 20)
-            data = _TWO_AMOUNTS.pack((_BUY_EXACT if exact_in else _BUY).discriminator, *amounts) + b"\x00"
-            transfer = token_transfer(TOKEN_2022, vault, mint, held, curve, swap.base, DECIMALS)
+            used = (*before, trader.held, trader.wallet, *between, trader.wallet, *after)
+            spend = quote + fee + creator_fee
+            amounts = (spend, base) if form is _BUY_EXACT else (base, spend + spend // 20)
+            data = _BUY_DATA.pack(form.discriminator, *amounts)
         else:
             before, after = accounts.sell
-            used = (*before, held, user.text, *after)
-            data = _TWO_AMOUNTS.pack(_SELL.discriminator, swap.base, swap.quote - swap.quote // 20)
-            transfer = token_transfer(TOKEN_2022, held, mint, vault, user.text, swap.base, DECIMALS)
-        sent = [event_call(PUMP_FUN, EVENT_AUTHORITY.text, each) for each in events]
-        call = Call(PUMP_FUN, used, data, _LOG_NAMES[name], (transfer, *sent), events)
-        balance = TokenBalance(held, mint, user.text, swap.balance, DECIMALS)
-        return call, (balance, *self._vault(accounts, swap.token))
-
-    def _vault(self, accounts: PumpAccounts, token: Token) -> tuple[TokenBalance, ...]:
-        amount = token.real_base + PUMP_POOL_BASE
-        return (TokenBalance(accounts.vault.text, accounts.mint.text, accounts.curve.text, amount, DECIMALS),)
-
-
-_LOG_NAMES: Final = {"sell": "Sell", "buy": "Buy", "buy_exact_sol_in": "BuyExactSolIn"}
-
-
-def trade_event(stamp: Stamp, swap: Swap, accounts: PumpAccounts, user: Address, name: str) -> bytes:
-    """TradeEvent of the newest published layout (374 bytes and the length of `ix_name`)."""
-    token = swap.token
-    fee = fee_of(swap.quote, swap.fees[1])
-    encoded = name.encode()
-    return (
-        _HEAD.pack(
-            _TRADE.discriminator,
-            accounts.mint.raw,
-            swap.quote,
-            swap.base,
+            used = (*before, trader.held, trader.wallet, *after)
+            data = _SELL_DATA.pack(form.discriminator, base, quote - quote // 20)
+        token = swap.token
+        event = form.event.pack(
+            accounts.event_head,
+            quote,
+            base,
             swap.is_buy,
-            user.raw,
+            trader.raw,  # cut to its first 32 bytes: the wallet
             stamp.time,
             token.virtual_quote,
             token.virtual_base,
             token.real_quote,
             token.real_base,
-            _FEE_RECIPIENT.raw,
-            swap.fees[1],
+            accounts.event_protocol,
             fee,
-            accounts.creator.raw,
-            swap.fees[2],
-            fee_of(swap.quote, swap.fees[2]),
-            False,
-            0,
-            0,
-            0,
-            0,
-            len(encoded),
-        )
-        + encoded
-        + _TAIL.pack(
-            False,
-            0,
-            0,
-            _BUYBACK_BPS,
+            accounts.event_creator,
+            creator_fee,
+            form.middle,
             fee * _BUYBACK_BPS // 10_000,
-            0,
-            _NATIVE.raw,
-            swap.quote,
+            quote,
             token.virtual_quote,
             token.real_quote,
-            0,
-            0,
         )
-    )
+        call = Instruction(PUMP_FUN, used, data, outer, 1)
+        sent = Instruction(PUMP_FUN, _EVENT_ACCOUNTS, event, outer, 2)
+        if not swap.completes:
+            return call, sent
+        completion = event_call(PUMP_FUN, EVENT_AUTHORITY.text, _completion(stamp, accounts, trader), outer)
+        return call, sent, completion
+
+    def _vault(self, accounts: PumpAccounts, token: Token) -> TokenBalance:
+        amount = token.real_base + PUMP_POOL_BASE
+        return TokenBalance(accounts.vault.text, accounts.mint.text, accounts.curve.text, amount, DECIMALS)
 
 
-def _completion(stamp: Stamp, accounts: PumpAccounts, user: Address) -> bytes:
+def _completion(stamp: Stamp, accounts: PumpAccounts, trader: Trader) -> bytes:
     return PUMP.event("CompleteEvent").encode(
         {
-            "user": user.text,
+            "user": trader.wallet,
             "mint": accounts.mint.text,
             "bonding_curve": accounts.curve.text,
             "timestamp": stamp.time,

@@ -1,6 +1,7 @@
 """PumpSwap's side of the simulated market: pools of graduated tokens and their trades in the wire format.
 
-Layouts: IDL `pump_amm` 0.1.0 (pump-sdk 2.0.0). Trades are packed by structs that a test holds against the IDL's layout.
+Layouts: IDL `pump_amm` 0.1.0 (pump-sdk 2.0.0). Trades are packed by structs in which
+all that never changes, or only with the pool, is one piece; a test holds the bytes against the IDL's layout.
 Event reserves are those before the trade, as on chain.
 """
 
@@ -12,42 +13,50 @@ from app.domain.arithmetic import fee_of
 from app.domain.events import TokenBalance
 from app.domain.programs import PUMP_FEES, PUMP_FUN, PUMP_SWAP, SPL_TOKEN, TOKEN_2022, WSOL
 from indexer.layouts.pump_amm import PUMP_AMM
-from indexer.sources.simulate.addresses import Address, Seeded, derived, of_text
+from indexer.sources.simulate.addresses import Seeded, Trader, derived, of_text
 from indexer.sources.simulate.market import PUMP_POOL_BASE, PUMP_SUPPLY, Swap
 from indexer.sources.simulate.pump_fun import DECIMALS, PumpAccounts
 from indexer.sources.simulate.transactions import (
     ASSOCIATED_TOKEN_PROGRAM,
+    COMPUTE_BUDGET,
+    EVENT_TAG,
+    FIRST,
     SYSTEM_PROGRAM,
-    Call,
     Stamp,
-    assemble,
     event_call,
-    token_transfer,
+    land,
 )
-from indexer.transaction import Transaction
+from indexer.transaction import Instruction, Transaction
 
 _PROGRAM: Final = of_text(PUMP_SWAP)
 _PUMP: Final = of_text(PUMP_FUN)
 _QUOTE: Final = of_text(WSOL)
 _EVENT_AUTHORITY: Final = derived(_PROGRAM, b"__event_authority")
 _CONFIG: Final = derived(_PROGRAM, b"global_config")
+_EVENT_ACCOUNTS: Final = (_EVENT_AUTHORITY.text,)
 _FEE_RECIPIENT: Final = of_text("9rPYyANsfQZw3DnDmKE3YCQF5E8oD89UXoHn9JFEhJUz")
 _FEE_CONFIG: Final = derived(of_text(PUMP_FEES), b"fee_config", _PROGRAM.raw)
 _VOLUME: Final = derived(_PROGRAM, b"global_volume_accumulator")
 _BUYBACK_BPS: Final = 5_000
 _MINIMUM_LIQUIDITY: Final = 100
-_BUY_EVENT: Final = PUMP_AMM.event("BuyEvent")
-_SELL_EVENT: Final = PUMP_AMM.event("SellEvent")
 _BUY: Final = PUMP_AMM.instruction("buy")
 _SELL: Final = PUMP_AMM.instruction("sell")
 _USER: Final = ("user", "user_base_token_account", "user_quote_token_account", "user_volume_accumulator")
 _BUY_USER: Final = tuple(_BUY.accounts.index(name) for name in _USER)
 _SELL_USER: Final = tuple(_SELL.accounts.index(name) for name in _USER[:3])
-_HEAD: Final = "<8sq13Q32s32s32s32s32s32s32sQQ"
-_BUY_HEAD: Final = struct.Struct(_HEAD + "?QQQqQI")
-_SELL_HEAD: Final = struct.Struct(_HEAD)
-_TAIL: Final = struct.Struct("<QQQQ16s?QQQ")
-_TWO_AMOUNTS: Final = struct.Struct("<8sQQ")
+_BUY_HEAD: Final = EVENT_TAG + PUMP_AMM.event("BuyEvent").discriminator
+_SELL_HEAD: Final = EVENT_TAG + PUMP_AMM.event("SellEvent").discriminator
+_EVENT: Final = "<16sq13Q32s96s96sQQ"
+"""Tag, discriminator, time; amounts and fees; pool; trader's accounts; fee accounts and creator; creator's fee."""
+_SUPPLY: Final = struct.pack("<17xQ16x", PUMP_SUPPLY)
+"""Boost and holder rewards (none) around the supply: how both events end."""
+_NAME: Final = struct.pack("<I3s16xQ", 3, b"buy", _BUYBACK_BPS)
+"""Instruction name, cashback (none), buyback's share."""
+_BUY_EVENT: Final = struct.Struct(f"{_EVENT}33xQ{len(_NAME)}sQ{len(_SUPPLY)}s")
+_SELL_EVENT: Final = struct.Struct(f"{_EVENT}16xQQ{len(_SUPPLY)}s")
+_BUY_DATA: Final = struct.Struct("<8sQQx")
+"""Volume is not tracked."""
+_SELL_DATA: Final = struct.Struct("<8sQQ")
 
 
 class PoolAccounts:
@@ -82,8 +91,12 @@ class PoolAccounts:
             "fee_config": _FEE_CONFIG.text,
             "fee_program": PUMP_FEES,
         }
+        self.event_tail = _FEE_RECIPIENT.raw + self.fee_account.raw + token.creator.raw
         self.buy = [fixed.get(name, "") for name in _BUY.accounts]
         self.sell = [fixed.get(name, "") for name in _SELL.accounts]
+        # Accounts of the whole transaction behind the trader's own three.
+        self.all_buy = (*dict.fromkeys(filter(None, self.buy)), COMPUTE_BUDGET)
+        self.all_sell = (*dict.fromkeys(filter(None, self.sell)), COMPUTE_BUDGET)
 
 
 class PumpSwap:
@@ -92,8 +105,8 @@ class PumpSwap:
     def __init__(self, seeded: Seeded) -> None:
         self._seeded = seeded
 
-    def create_pool(self, stamp: Stamp, accounts: PoolAccounts, quote: int) -> Call:
-        """`create_pool` as the migration calls it: canonical pool, index 0."""
+    def create_pool(self, stamp: Stamp, accounts: PoolAccounts, quote: int) -> tuple[Instruction, Instruction]:
+        """`create_pool` and its event as the migration calls it: canonical pool, index 0."""
         liquidity = isqrt(PUMP_POOL_BASE * quote)
         own_base = self._seeded.token_account(accounts.authority.raw, accounts.token.mint.raw)
         own_quote = self._seeded.token_account(accounts.authority.raw, _QUOTE.raw)
@@ -158,115 +171,100 @@ class PumpSwap:
             }
         )
         used = tuple(known.get(name, SYSTEM_PROGRAM) for name in layout.accounts)
-        sent = event_call(PUMP_SWAP, _EVENT_AUTHORITY.text, event)
-        return Call(PUMP_SWAP, used, data, "CreatePool", (sent,), (event,))
+        sent = event_call(PUMP_SWAP, _EVENT_AUTHORITY.text, event, height=3)
+        return Instruction(PUMP_SWAP, used, data, FIRST, 2), sent
 
-    def trade(self, stamp: Stamp, swap: Swap, accounts: PoolAccounts, *, failed: bool = False) -> Transaction:
+    def trade(self, stamp: Stamp, swap: Swap, accounts: PoolAccounts) -> Transaction:
         """`buy` or `sell` on a canonical pool."""
-        user = self._seeded.wallet(swap.wallet)
-        held = self._seeded.token_account(user.raw, accounts.token.mint.raw)
-        paid = self._seeded.token_account(user.raw, _QUOTE.raw)
-        event = (buy_event if swap.is_buy else sell_event)(stamp, swap, accounts, user, held, paid)
-        mint = accounts.token.mint.text
+        trader = accounts.token.traders[swap.wallet]
+        wallet, held, paid = trader.wallet, trader.held, trader.paid
         if swap.is_buy:
-            used, places = accounts.buy.copy(), _BUY_USER
-            data = _TWO_AMOUNTS.pack(_BUY.discriminator, swap.base, swap.quote + swap.quote // 20) + b"\x00"
-            source, target, owner = accounts.base_vault.text, held.text, accounts.pool.text
+            used, fixed = accounts.buy.copy(), accounts.all_buy
+            user, base, quote, volume = _BUY_USER
+            used[volume] = wallet
+            data = _BUY_DATA.pack(_BUY.discriminator, swap.base, swap.quote + swap.quote // 20)
+            event = _bought(stamp, swap, accounts, trader)
         else:
-            used, places = accounts.sell.copy(), _SELL_USER
-            data = _TWO_AMOUNTS.pack(_SELL.discriminator, swap.base, swap.quote - swap.quote // 20)
-            source, target, owner = held.text, accounts.base_vault.text, user.text
-        for at, value in zip(places, (user.text, held.text, paid.text, user.text), strict=False):
-            used[at] = value
-        transfer = token_transfer(TOKEN_2022, source, mint, target, owner, swap.base, DECIMALS)
-        sent = event_call(PUMP_SWAP, _EVENT_AUTHORITY.text, event)
-        name = "Buy" if swap.is_buy else "Sell"
-        call = Call(PUMP_SWAP, tuple(used), data, name, (transfer, sent), (event,))
-        balances = (
-            TokenBalance(held.text, mint, user.text, swap.balance, DECIMALS),
-            TokenBalance(accounts.base_vault.text, mint, accounts.pool.text, swap.token.real_base, DECIMALS),
-            TokenBalance(accounts.quote_vault.text, WSOL, accounts.pool.text, swap.token.real_quote, 9),
+            used, fixed = accounts.sell.copy(), accounts.all_sell
+            user, base, quote = _SELL_USER
+            data = _SELL_DATA.pack(_SELL.discriminator, swap.base, swap.quote - swap.quote // 20)
+            event = _sold(stamp, swap, accounts, trader)
+        used[user], used[base], used[quote] = wallet, held, paid
+        token, pool, mint = swap.token, accounts.pool.text, accounts.token.mint.text
+        return land(
+            stamp,
+            (wallet, held, paid, *fixed),
+            (
+                Instruction(PUMP_SWAP, tuple(used), data, FIRST, 1),
+                Instruction(PUMP_SWAP, _EVENT_ACCOUNTS, event, FIRST, 2),
+            ),
+            (
+                TokenBalance(held, mint, wallet, swap.balance, DECIMALS),
+                TokenBalance(accounts.base_vault.text, mint, pool, token.real_base, DECIMALS),
+                TokenBalance(accounts.quote_vault.text, WSOL, pool, token.real_quote, 9),
+            ),
         )
-        return assemble(stamp, user.text, (call,), balances, failed=failed)
 
 
-def _addresses(accounts: PoolAccounts, user: Address, held: Address, paid: Address) -> tuple[bytes, ...]:
-    return (
-        accounts.pool.raw,
-        user.raw,
-        held.raw,
-        paid.raw,
-        _FEE_RECIPIENT.raw,
-        accounts.fee_account.raw,
-        accounts.token.creator.raw,
-    )
-
-
-def _tail(protocol_fee: int) -> bytes:
-    """Cashback, buyback, boost (none), supply and holder rewards."""
-    buyback = protocol_fee * _BUYBACK_BPS // 10_000
-    return _TAIL.pack(0, 0, _BUYBACK_BPS, buyback, bytes(16), False, PUMP_SUPPLY, 0, 0)
-
-
-def buy_event(stamp: Stamp, swap: Swap, accounts: PoolAccounts, user: Address, held: Address, paid: Address) -> bytes:
+def _bought(stamp: Stamp, swap: Swap, accounts: PoolAccounts, trader: Trader) -> bytes:
     """BuyEvent of the newest published layout."""
-    lp, protocol, creator = (fee_of(swap.quote, bps) for bps in swap.fees)
-    base_before, quote_before = swap.before
-    spent = swap.quote + lp + protocol + creator
-    return (
-        _BUY_HEAD.pack(
-            _BUY_EVENT.discriminator,
-            stamp.time,
-            swap.base,
-            spent + spent // 20,
-            swap.balance - swap.base,
-            2 * spent,
-            base_before,
-            quote_before,
-            swap.quote,
-            swap.fees[0],
-            lp,
-            swap.fees[1],
-            protocol,
-            swap.quote + lp,
-            spent,
-            *_addresses(accounts, user, held, paid),
-            swap.fees[2],
-            creator,
-            False,
-            0,
-            0,
-            0,
-            0,
-            swap.base,
-            3,
-        )
-        + b"buy"
-        + _tail(protocol)
+    base, quote = swap.base, swap.quote
+    lp_bps, protocol_bps, creator_bps = swap.fees
+    lp, protocol, creator = fee_of(quote, lp_bps), fee_of(quote, protocol_bps), fee_of(quote, creator_bps)
+    spent = quote + lp + protocol + creator
+    return _BUY_EVENT.pack(
+        _BUY_HEAD,
+        stamp.time,
+        base,
+        spent + spent // 20,
+        swap.balance - base,
+        2 * spent,
+        *swap.before,
+        quote,
+        lp_bps,
+        lp,
+        protocol_bps,
+        protocol,
+        quote + lp,
+        spent,
+        accounts.pool.raw,
+        trader.raw,
+        accounts.event_tail,
+        creator_bps,
+        creator,
+        base,
+        _NAME,
+        protocol * _BUYBACK_BPS // 10_000,
+        _SUPPLY,
     )
 
 
-def sell_event(stamp: Stamp, swap: Swap, accounts: PoolAccounts, user: Address, held: Address, paid: Address) -> bytes:
+def _sold(stamp: Stamp, swap: Swap, accounts: PoolAccounts, trader: Trader) -> bytes:
     """SellEvent of the newest published layout."""
-    lp, protocol, creator = (fee_of(swap.quote, bps) for bps in swap.fees)
-    base_before, quote_before = swap.before
-    return _SELL_HEAD.pack(
-        _SELL_EVENT.discriminator,
+    base, quote = swap.base, swap.quote
+    lp_bps, protocol_bps, creator_bps = swap.fees
+    lp, protocol, creator = fee_of(quote, lp_bps), fee_of(quote, protocol_bps), fee_of(quote, creator_bps)
+    return _SELL_EVENT.pack(
+        _SELL_HEAD,
         stamp.time,
-        swap.base,
-        swap.quote - swap.quote // 20,
-        swap.balance + swap.base,
+        base,
+        quote - quote // 20,
+        swap.balance + base,
         0,
-        base_before,
-        quote_before,
-        swap.quote,
-        swap.fees[0],
+        *swap.before,
+        quote,
+        lp_bps,
         lp,
-        swap.fees[1],
+        protocol_bps,
         protocol,
-        swap.quote - lp,
-        swap.quote - lp - protocol - creator,
-        *_addresses(accounts, user, held, paid),
-        swap.fees[2],
+        quote - lp,
+        quote - lp - protocol - creator,
+        accounts.pool.raw,
+        trader.raw,
+        accounts.event_tail,
+        creator_bps,
         creator,
-    ) + _tail(protocol)
+        _BUYBACK_BPS,
+        protocol * _BUYBACK_BPS // 10_000,
+        _SUPPLY,
+    )

@@ -30,21 +30,32 @@ _BUY_QUANTILES: Final = (
 )
 _SHARES: Final = [share for share, _ in _BUY_QUANTILES]
 _LOGS: Final = [log(size) for _, size in _BUY_QUANTILES]
-SELL_SHARES: Final = (0.25, 0.5, 0.5, 1.0, 1.0, 1.0)
-"""How much of a holding a sale takes."""
+SOLD_QUARTERS: Final = (1, 2, 2, 2, 4, 4, 4, 4)
+"""How many quarters of a holding a sale takes, each as likely."""
 MOMENTA: Final = ((0.15, 0.85), (0.28, 0.74), (0.82, 0.57), (1.00, 0.45))
 """(cumulative share of moods, share of buys): few tokens go up and fill their curve, the rest idle or die."""
 MOOD_SWINGS: Final = 1 / 400
 """How often a trade ends one mood of its token and starts another."""
 
 
-def buy_lamports(rng: Random) -> int:
-    """Quote of one buy: the recorded distribution, interpolated in its logarithm."""
-    share = min(max(rng.random(), _SHARES[0]), _SHARES[-1])
+def _size(share: float) -> int:
+    """Lamports of the buy that this share of buys does not exceed: the quantiles, interpolated in their logarithm."""
+    share = min(max(share, _SHARES[0]), _SHARES[-1])
     upper = min(bisect_right(_SHARES, share), len(_SHARES) - 1)
     lower = upper - 1
     weight = (share - _SHARES[lower]) / (_SHARES[upper] - _SHARES[lower])
     return int(exp(_LOGS[lower] + weight * (_LOGS[upper] - _LOGS[lower])) * LAMPORTS)
+
+
+_STEPS: Final = 1 << 10
+_SIZES: Final = [_size(step / _STEPS) for step in range(_STEPS + 1)]
+
+
+def buy_lamports(rng: Random) -> int:
+    """Quote of one buy: the recorded distribution."""
+    drawn = rng.getrandbits(20)
+    lower = _SIZES[drawn >> 10]
+    return lower + ((_SIZES[(drawn >> 10) + 1] - lower) * (drawn & 1023) >> 10)
 
 
 def momentum(rng: Random) -> float:
