@@ -65,7 +65,8 @@ class Endpoint:
         return answer
 
     async def close(self) -> None:
-        """Closes its connections; the next request opens new ones."""
+        """Closes its connections; the next request opens new ones. Another node may answer there then."""
+        self.genesis = None
         provider, self._provider = self._provider, None
         if provider is not None:
             await provider.close()

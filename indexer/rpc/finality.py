@@ -12,15 +12,13 @@ from indexer.rpc.block import Link
 from indexer.rpc.heads import Heads
 from indexer.rpc.node import Node
 
-_EVERY_SECONDS: Final = 2.0
+FINALITY_SECONDS: Final = 2.0
 
 
 class Finality:
     """Looks every few seconds for the newest final block up to `tip()`. A context."""
 
-    def __init__(
-        self, node: Node, heads: Heads, finalized: int, tip: Callable[[], int], every_seconds: float = _EVERY_SECONDS
-    ) -> None:
+    def __init__(self, node: Node, heads: Heads, finalized: int, tip: Callable[[], int], every_seconds: float) -> None:
         self._node = node
         self._heads = heads
         self._finalized = finalized

@@ -31,7 +31,7 @@ class Heads:
         self.root = 0
         """Newest finalized slot; 0 before one was told."""
         self._pool = pool
-        self._silence_seconds = silence_seconds
+        self.silence_seconds = silence_seconds
         self._heard_at = float("-inf")
         self._moved = asyncio.Event()
         self._from: str | None = None
@@ -52,11 +52,11 @@ class Heads:
         return time.monotonic() - self._heard_at < _LIVE_POLL_SECONDS
 
     async def moved(self) -> None:
-        """Returns when a slot is told, or when it is time to ask."""
-        self._moved.clear()
+        """Returns when a slot was told since the last call, or when it is time to ask."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LIVE_POLL_SECONDS if self.is_live else _POLL_SECONDS):
                 await self._moved.wait()
+        self._moved.clear()
 
     def component(self) -> tuple[str, str, str]:
         """(name, state, detail), as of the pool's."""
@@ -96,7 +96,7 @@ class Heads:
             await client.slot_subscribe()
             await client.root_subscribe()
             while True:
-                async with asyncio.timeout(self._silence_seconds):
+                async with asyncio.timeout(self.silence_seconds):
                     told = await client.recv()
                 if isinstance(told, SlotNotification):
                     self.tip = max(self.tip, told.result.slot)

@@ -14,7 +14,7 @@ from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost, StartupError
 from indexer.rpc.ahead import LIST_SLOTS, Ahead
 from indexer.rpc.block import Block, Link
-from indexer.rpc.finality import Finality
+from indexer.rpc.finality import FINALITY_SECONDS, Finality
 from indexer.rpc.heads import Heads
 from indexer.rpc.node import Node
 from indexer.rpc.pool import Pool
@@ -38,7 +38,9 @@ class RpcSource:
     name = "rpc"
     is_simulated = False
 
-    def __init__(self, pool: Pool, commitment: str = "confirmed") -> None:
+    def __init__(
+        self, pool: Pool, commitment: str = "confirmed", *, finality_seconds: float = FINALITY_SECONDS
+    ) -> None:
         if commitment not in ("confirmed", "finalized"):
             raise StartupError(
                 f"CURVECAST_RPC_COMMITMENT is {commitment!r}: nodes give blocks as confirmed or finalized only; the"
@@ -47,13 +49,14 @@ class RpcSource:
         self.pool = pool
         self._commitment = Commitment[commitment.upper()]
         self._node = Node(pool)
-        self._heads = Heads(pool)
+        self.heads = Heads(pool)
+        self._finality_seconds = finality_seconds
         self._first: tuple[int, ...] = ()
         self._unsteady = 0
 
     def components(self) -> list[tuple[str, str, str]]:
         """(name, OK, DEGRADED or DOWN, detail) of each node, and how slots are told."""
-        return [*self.pool.components(), self._heads.component()]
+        return [*self.pool.components(), self.heads.component()]
 
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Deliveries of one block each, without an end."""
@@ -61,13 +64,13 @@ class RpcSource:
         self.pool.genesis = chain.genesis if chain else None
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.pool)
-            await stack.enter_async_context(self._heads)
+            await stack.enter_async_context(self.heads)
             chain = chain or await self._begin()
-            finality = Finality(self._node, self._heads, chain.finalized, lambda: chain.tip.slot)
+            finality = Finality(self._node, self.heads, chain.finalized, lambda: chain.tip.slot, self._finality_seconds)
             await stack.enter_async_context(finality)
             self._first = ()
             while True:
-                async with Ahead(self._node, self._heads, self._commitment, chain.tip.slot, self._first) as ahead:
+                async with Ahead(self._node, self.heads, self._commitment, chain.tip.slot, self._first) as ahead:
                     self._first = ()
                     async for delivery in self._follow(chain, ahead, finality):
                         yield delivery
@@ -146,7 +149,7 @@ class RpcSource:
 
     def _delivery(self, chain: Unfinalized, **parts: object) -> Delivery:
         """With what every delivery tells: where the chain stands, and how to go on after it."""
-        tip = max(self._heads.tip, self.pool.tip, chain.tip.slot)
+        tip = max(self.heads.tip, self.pool.tip, chain.tip.slot)
         return Delivery(state=chain.encode(), finalized_slot=chain.finalized, tip_slot=tip, **parts)  # type: ignore[arg-type]
 
 
