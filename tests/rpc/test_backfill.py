@@ -15,8 +15,7 @@ from node.serving import Node, serve_node
 
 
 def made(**mix: float) -> Chain:
-    chain = Chain(simulated(rate=20, tokens=10, started=1_790_000_000), Mix(**{"seed": 5, **mix}))  # type: ignore[arg-type]
-    return chain
+    return Chain(simulated(rate=20, tokens=10, started=1_790_000_000), Mix(**{"seed": 5, **mix}))  # type: ignore[arg-type]
 
 
 class Gaps:
