@@ -42,7 +42,7 @@ FLOORS: dict[str, set[str]] = {
     },
     "indexer.sources": {
         *("indexer.recordings", "indexer.parse", "indexer.layouts", "indexer.transaction", "indexer.base58"),
-        *("indexer.rpc", "app.domain", "app.errors"),
+        *("indexer.rpc", "app.domain", "app.settings", "app.errors"),
     },
     "indexer.pipeline": {
         *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),
@@ -63,6 +63,9 @@ FLOORS: dict[str, set[str]] = {
         *("app.store", "app.domain", "app.errors"),
     },
     "indexer.progress": {"indexer.pipeline", "indexer.sources"},
+    "indexer.verify": {
+        *("indexer.rpc", "indexer.entries", "indexer.pools", "indexer.transaction", "app.store", "app.domain"),
+    },
     "indexer.run": {
         "indexer.redrive",
         "indexer.pipeline",
