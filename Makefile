@@ -10,7 +10,7 @@ T ?= tests
 B ?= decode
 
 .DEFAULT_GOAL := help
-.PHONY: help run test install check replay schema migration bench lock clean
+.PHONY: help run test install check replay schema proto migration bench lock clean
 
 run: install ## Installs what it needs, then a live market at http://127.0.0.1:8000/graphql (SOURCE=simulate)
 	@exec $(BIN)/curvecast up --source $(SOURCE)
@@ -32,6 +32,9 @@ replay: install ## Indexes recordings into the local store (RECORDINGS=path)
 
 schema: $(VENV)/.dev ## Writes graphql/schema.graphql from the code
 	$(BIN)/curvecast schema > graphql/schema.graphql
+
+proto: $(VENV)/.dev ## Writes the gRPC messages from indexer/sources/geyser/geyser.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. indexer/sources/geyser/geyser.proto
 
 migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes"; needs CURVECAST_DATABASE_URL)
 	$(BIN)/alembic revision --autogenerate -m "$(m)"

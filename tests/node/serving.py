@@ -39,7 +39,7 @@ class Node:
         """The methods that were asked for, in order, refused ones too."""
         self.transports: dict[Client, asyncio.Transport] = {}
         self._rpc = Rpc(chain, faults)
-        self._hub = Hub(chain, faults)
+        self.hub = Hub(chain, faults)
         self._ended = asyncio.Event()
 
     @property
@@ -62,18 +62,18 @@ class Node:
 
     @property
     def sockets(self) -> int:
-        """WebSockets that are open."""
-        return len(self._hub.sockets)
+        """WebSockets and gRPC streams that are open."""
+        return len(self.hub.connections)
 
     def act(self, kind: Kind) -> None:
-        """Cuts, resets or freezes all WebSockets that are open now."""
-        for each in tuple(self._hub.sockets):
+        """Cuts, resets or freezes all WebSockets and gRPC streams that are open now."""
+        for each in tuple(self.hub.connections):
             each.act(kind)
 
     def end(self) -> None:
         """Lets go of everything: half-open connections too."""
         self._ended.set()
-        self._hub.close()
+        self.hub.close()
         self.accounts.close()
         for transport in tuple(self.transports.values()):
             transport.abort()
@@ -139,7 +139,7 @@ class Node:
             if refused is not None:
                 await websocket.send_denial_response(refused)
                 return
-        await Socket(self._hub, self._rpc, websocket, transport).serve()
+        await Socket(self.hub, self._rpc, websocket, transport).serve()
 
 
 def _read(body: bytes) -> tuple[list[Any], bool]:

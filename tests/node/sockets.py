@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -28,32 +28,34 @@ Notify = Callable[[Step, Block], Iterator[tuple[str, Any]]]
 """What a subscription says of a step: (method, result)."""
 
 
+class Hearer(Protocol):
+    """One client's connection."""
+
+    def hear(self, step: Step, block: Block) -> None:
+        """A step of the chain, which this node has come to see."""
+
+    def act(self, fault: Fault | Kind) -> None:
+        """Cuts, resets or freezes this connection now."""
+
+
 class Hub:
-    """Hands the chain's steps to the node's sockets, as late as the node is behind."""
+    """Hands the chain's steps to the node's connections, as late as the node is behind."""
 
     def __init__(self, chain: Chain, faults: Faults) -> None:
         self.chain = chain
         self.faults = faults
-        self.sockets: set[Socket] = set()
+        self.connections: set[Hearer] = set()
         self._waiting: deque[tuple[Step, Block]] = deque()
         self.close = chain.listen(self._hear)
 
     def _hear(self, step: Step, block: Block) -> None:
         self._waiting.append((step, block))
         behind = sum(each is Step.PROCESSED for each, _ in self._waiting)
-        while self._waiting and behind > self.faults.lag:
-            behind -= self._waiting[0][0] is Step.PROCESSED
-            for socket in tuple(self.sockets):
-                socket.hear(*self._waiting[0])
-            self._waiting.popleft()
-        if not self.faults.lag:
-            self._flush()
-
-    def _flush(self) -> None:
-        while self._waiting:
-            for socket in tuple(self.sockets):
-                socket.hear(*self._waiting[0])
-            self._waiting.popleft()
+        while self._waiting and (behind > self.faults.lag or not self.faults.lag):
+            due = self._waiting.popleft()
+            behind -= due[0] is Step.PROCESSED
+            for each in tuple(self.connections):
+                each.hear(*due)
 
 
 class Socket:
@@ -75,7 +77,7 @@ class Socket:
     async def serve(self) -> None:
         """Until the client or a fault ends it."""
         await self._socket.accept()
-        self._hub.sockets.add(self)
+        self._hub.connections.add(self)
         sending = asyncio.create_task(self._send())
         try:
             while True:
@@ -83,7 +85,7 @@ class Socket:
         except (WebSocketDisconnect, RuntimeError):
             return
         finally:
-            self._hub.sockets.discard(self)
+            self._hub.connections.discard(self)
             sending.cancel()
 
     def hear(self, step: Step, block: Block) -> None:
