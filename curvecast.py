@@ -168,7 +168,7 @@ def _source(options: argparse.Namespace, settings: Settings) -> "Source":
     from indexer.sources.selection import SourceOptions, open_source
 
     given = {each.name: getattr(options, each.name, None) for each in dataclasses.fields(SourceOptions)}
-    return open_source(settings.source, SourceOptions(**{k: v for k, v in given.items() if v is not None}))
+    return open_source(settings.source, SourceOptions(**{k: v for k, v in given.items() if v is not None}), settings)
 
 
 async def _migrated_engine(stack: AsyncExitStack, settings: Settings) -> "AsyncEngine":
@@ -335,7 +335,9 @@ def _add(commands: Any, name: str, command: Command, text: str) -> argparse.Argu
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", help="simulate (a made-up market) or replay:PATH; CURVECAST_SOURCE unless given")
+    parser.add_argument(
+        "--source", help="simulate (a made-up market), replay:PATH or rpc; CURVECAST_SOURCE unless given"
+    )
     parser.add_argument("--rate", type=float, help="simulate: trades a second (40), at most 50000")
     parser.add_argument("--tokens", type=_positive, help="simulate: tokens that trade at once (200)")
     parser.add_argument("--seed", type=int, help="simulate: the same seed gives the same market (1)")

@@ -52,7 +52,7 @@ _WARM_SECONDS = 1.0
 
 async def simulated(count: int, seed: int) -> list[Transaction]:
     """Transactions of a simulated market with `count` trades."""
-    source = open_source("simulate", SourceOptions(rate=50_000, tokens=1_000, seed=seed, count=count))
+    source = open_source("simulate", SourceOptions(rate=50_000, tokens=1_000, seed=seed, count=count), Settings())
     return [transaction async for delivery in source.stream(None) for transaction in delivery.transactions]
 
 

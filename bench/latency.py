@@ -71,7 +71,7 @@ class Arrivals:
 
 
 async def simulated(count: int) -> list[Transaction]:
-    source = open_source("simulate", SourceOptions(rate=1_000, tokens=TOKENS, seed=3, count=count))
+    source = open_source("simulate", SourceOptions(rate=1_000, tokens=TOKENS, seed=3, count=count), Settings())
     return [transaction async for delivery in source.stream(None) for transaction in delivery.transactions]
 
 

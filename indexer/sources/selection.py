@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from app.errors import StartupError
+from app.settings import Settings
 from indexer.sources import Source
 from indexer.sources.replay import ReplaySource
 from indexer.sources.simulate import SimulateSource
 
-KNOWN: Final = "simulate, replay:PATH"
-_OPTIONS: Final = {"simulate": {"rate", "tokens", "seed", "count"}, "replay": {"speed"}}
+KNOWN: Final = "simulate, replay:PATH, rpc"
+_OPTIONS: Final = {"simulate": {"rate", "tokens", "seed", "count"}, "replay": {"speed"}, "rpc": set[str]()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ class SourceOptions:
     """Replays at so many times real time; None does not wait."""
 
 
-def open_source(name: str, options: SourceOptions) -> Source:
-    """The source of that name. Raises StartupError for a name that is none or an option that is not that source's,
-    InvalidInput for values that cannot be."""
+def open_source(name: str, options: SourceOptions, settings: Settings) -> Source:
+    """The source of that name. Raises StartupError for a name that is none, an option that is not that source's or
+    nodes that are not set, InvalidInput for values that cannot be."""
     kind, _, path = name.partition(":")
     given = {option: value for option, value in asdict(options).items() if value is not None}
     foreign = sorted(set(given) - _OPTIONS.get(kind, set(given)))
@@ -39,4 +40,14 @@ def open_source(name: str, options: SourceOptions) -> Source:
         return SimulateSource(**given)
     if kind == "replay" and path:
         return ReplaySource(path, **given)
+    if kind == "rpc" and not path:
+        return _rpc(settings)
     raise StartupError(f"there is no source {name!r}: name one of {KNOWN}.")
+
+
+def _rpc(settings: Settings) -> Source:
+    # Here, because the Solana libraries take half a second to import and only these sources need them.
+    from indexer.rpc.pool import Pool
+    from indexer.sources.rpc import RpcSource
+
+    return RpcSource(Pool(str(settings.rpc_urls)), settings.rpc_commitment)
