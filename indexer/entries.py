@@ -10,7 +10,8 @@ from app.domain.events import MAX_EVENT_INDEX, Event, pack_position
 from app.errors import DecodeError
 from app.store.dead_letters import DeadLetter
 from app.store.writer_accounts import Balance
-from app.store.writer_batch import Arrived, arrive
+from app.store.writer_batch import arrive
+from app.store.writer_trades import Arrived
 from indexer.decoders import decode
 from indexer.decoders.context import PoolMints
 from indexer.transaction import Transaction

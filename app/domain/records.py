@@ -6,6 +6,7 @@ prices `Decimal` in whole quote tokens per whole token (see `app.domain.money`).
 
 from datetime import datetime
 from decimal import Decimal
+from enum import IntEnum
 
 import msgspec
 
@@ -202,10 +203,31 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return max(0, (self.tip_slot or 0) - max(self.point.slot, self.complete_slot or 0))
 
 
+class RecordKind(IntEnum):
+    """What an event is stored as."""
+
+    TRADE = 1
+    LAUNCH = 2
+    COMPLETION = 3
+    GRADUATION = 4
+    POOL = 5
+
+
+class Withdrawn(msgspec.Struct, frozen=True, gc=False):
+    """A record that was stored and left again, because its block is not part of the chain."""
+
+    kind: RecordKind
+    sequence: int
+    """The one that it had; 0 for a pool, which has none."""
+    mint: str
+    block_time: int
+    identity: bytes
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one commit stored, as it goes over the bus: already queryable when it is seen.
 
-    Sequences are dense over trades, launches, completions and graduations together: `previous_sequence + 1 ==
+    Sequences are dense over trades, launches, completions, graduations and withdrawn slots: `previous_sequence + 1 ==
     first_sequence`; a reader whose last sequence is not `previous_sequence` has a hole and reads it from Postgres.
     """
 
@@ -217,7 +239,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Sequences of launches; the token is in `tokens` by `launch_sequence`."""
     graduations: tuple[GraduationRecord, ...] = ()
     tokens: tuple[TokenRecord, ...] = ()
-    """New state of every token that the batch touched, once each."""
+    """New state of every token that the batch touched, once each; a token that left altogether is not among them."""
+    rolled_back: tuple[Withdrawn, ...] = ()
+    """What left the chain, before anything else of the batch came. Each slot of it has a sequence of its own."""
     rates: tuple[Rate, ...] = ()
     """Newest rate of each quote mint, when it changed."""
     head: Head

@@ -8,11 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import Rate, unpack_position
 from app.domain.programs import Commitment, certainty
-from app.domain.records import Batch, ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.domain.records import (
+    Batch,
+    ChainPoint,
+    GraduationRecord,
+    Head,
+    RecordKind,
+    TokenRecord,
+    TradeRecord,
+    Withdrawn,
+)
 from app.store.graduations import read_graduations_by_sequence
 from app.store.rows import AnyRow, to_seconds, to_time
 from app.store.settled import SETTLED_SLOT
-from app.store.tables import feed, graduations, rates, tokens, trades
+from app.store.tables import feed, graduations, rates, retractions, tokens, trades
 from app.store.tokens import read_launches, read_tokens, read_tokens_by_id
 from app.store.trades import read_trades_by_sequence
 
@@ -38,6 +47,7 @@ async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
         last = min(after + PAGE, head.sequence)
         page = await read_trades_by_sequence(connection, after + 1, last, limit=PAGE)
         launched = await read_launches(connection, after + 1, last, limit=PAGE)
+        withdrawn = await _withdrawn(connection, after + 1, last)
         return Batch(
             previous_sequence=after,
             first_sequence=after + 1,
@@ -45,7 +55,8 @@ async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
             trades=tuple(page),
             launches=tuple(each.launch_sequence for each in launched if each.launch_sequence is not None),
             graduations=tuple(await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)),
-            tokens=await _touched(connection, after + 1, last, page),
+            tokens=await _touched(connection, after + 1, last, page, withdrawn),
+            rolled_back=withdrawn,
             rates=await _rates(connection, head.point.time),
             head=head,
         )
@@ -121,16 +132,25 @@ def _head_record(row: AnyRow) -> Head:
 
 
 async def _touched(
-    connection: AsyncConnection, first: int, last: int, page: Sequence[TradeRecord]
+    connection: AsyncConnection, first: int, last: int, page: Sequence[TradeRecord], withdrawn: Sequence[Withdrawn]
 ) -> tuple[TokenRecord, ...]:
     conditions: list[ColumnElement[bool]] = [
         tokens.c.launch_sequence.between(first, last),
         tokens.c.completed_sequence.between(first, last),
-        tokens.c.mint.in_({trade.mint for trade in page}),
+        tokens.c.mint.in_({trade.mint for trade in page} | {each.mint for each in withdrawn}),
         tokens.c.id.in_(select(graduations.c.token_id).where(graduations.c.sequence.between(first, last))),
     ]
     found = await connection.execute(select(tokens.c.id).where(or_(*conditions)))
     return tuple((await read_tokens_by_id(connection, [row.id for row in found])).values())
+
+
+async def _withdrawn(connection: AsyncConnection, first: int, last: int) -> tuple[Withdrawn, ...]:
+    query = select(retractions).where(retractions.c.sequence.between(first, last)).order_by(retractions.c.sequence)
+    return tuple(
+        Withdrawn(RecordKind(kind), *record)
+        for row in await connection.execute(query)
+        for kind, *record in zip(row.kinds, row.sequences, row.mints, row.block_times, row.identities, strict=True)
+    )
 
 
 async def _rates(connection: AsyncConnection, head_time: int) -> tuple[Rate, ...]:

@@ -8,6 +8,7 @@ Enumerations are the integers of `app.domain.programs`. Ids are given by the one
 from decimal import Decimal
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -84,6 +85,29 @@ gaps = Table(
     Column("since", _time(), nullable=False),
     Column("source", Text, nullable=False),
     comment="Slot ranges known to be missing; no two share a slot.",
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("generation", Integer, nullable=False),
+    Column("head_slot", BigInteger, nullable=False),
+    Column("page", LargeBinary, nullable=False),
+    comment="What each batch did above the finalized slot, and how rows were before; opaque, see writer_journal.",
+)
+
+retractions = Table(
+    "retractions",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("kinds", ARRAY(SmallInteger), nullable=False),
+    Column("sequences", ARRAY(BigInteger), nullable=False),
+    Column("mints", ARRAY(Text), nullable=False),
+    Column("block_times", ARRAY(BigInteger), nullable=False),
+    Column("identities", ARRAY(LargeBinary), nullable=False),
+    comment="One row a withdrawn slot: the records that left, which nothing else tells any more.",
 )
 
 wallets = Table(

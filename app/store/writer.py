@@ -12,7 +12,9 @@ from app.settings import Settings
 from app.store.engine import is_lost, persist
 from app.store.writer_accounts import AccountBook
 from app.store.writer_batch import Stored, Work, store
+from app.store.writer_events import Books
 from app.store.writer_feed import FeedState, load_feed, store_feed
+from app.store.writer_journal import Journal
 from app.store.writer_partitions import Partitions
 from app.store.writer_rates import RateBook
 from app.store.writer_world import World
@@ -38,9 +40,8 @@ class Writer:
         self._is_simulated = is_simulated
         self._session: AsyncConnection | None = None
         self._connection: asyncpg.Connection | None = None
-        self._world = World()
-        self._accounts = AccountBook()
-        self._rates = RateBook(settings)
+        # A simulated market is never taken back.
+        self._books = Books(World(), AccountBook(), RateBook(settings), Journal(is_kept=not is_simulated))
         self._partitions = Partitions()
         self._feed: FeedState | None = None
         self._turn = asyncio.Lock()
@@ -73,14 +74,16 @@ class Writer:
         try:
             await self._partitions.ensure(connection, {event.block_time for event in work.events})
             async with connection.transaction():
-                stored, feed = await store(connection, self._world, self._accounts, self._rates, self.feed, work)
+                stored, feed = await store(connection, self._books, self.feed, work)
         except BaseException as error:
             if isinstance(error, Exception) and not is_lost(error):
                 await self._reload(connection)
+                await self._books.journal.undo(connection)
             else:
                 await self._disconnect()
             raise
         self._feed = feed
+        self._books.journal.commit()
         return stored
 
     async def _connected(self) -> asyncpg.Connection:
@@ -93,6 +96,7 @@ class Writer:
             await connection.execute(_SEEK)
             await _take_lock(connection)
             await self._reload(connection)
+            await self._books.journal.load(connection)
         except BaseException:
             await self._disconnect()
             raise
@@ -102,9 +106,9 @@ class Writer:
     async def _reload(self, connection: asyncpg.Connection) -> None:
         """Forgets everything and reads it again: after another writer, or a transaction that was rolled back."""
         await self._partitions.load(connection)
-        await self._world.forget(connection)
-        self._accounts.forget()
-        await self._rates.load(connection)
+        await self._books.world.forget(connection)
+        self._books.accounts.forget()
+        await self._books.rates.load(connection)
         self._feed = await load_feed(connection, self._source, self._is_simulated)
         await store_feed(connection, self._feed)
 

@@ -16,7 +16,7 @@ AUTHORITIES = frozenset({METEORA_DBC_AUTHORITY})
 """Program accounts that own the vaults of all venues of a program."""
 _ACCOUNTS_KEPT = 200_000
 AccountKey = tuple[int, str]
-_Owner = tuple[int, int]
+Owner = tuple[int, int]
 
 _LOAD = f"""
 SELECT {ACCOUNTS.as_array} FROM (
@@ -43,14 +43,14 @@ class AccountBook:
 
     def __init__(self) -> None:
         self._rows: dict[AccountKey, AccountRow] = {}
-        self._owned: dict[_Owner, set[AccountKey]] = {}
+        self._owned: dict[Owner, set[AccountKey]] = {}
 
     def forget(self) -> None:
         self._rows.clear()
         self._owned.clear()
 
     async def load(
-        self, connection: asyncpg.Connection, accounts: Iterable[AccountKey], owners: Iterable[_Owner]
+        self, connection: asyncpg.Connection, accounts: Iterable[AccountKey], owners: Iterable[Owner]
     ) -> None:
         """Makes sure that these accounts, and all accounts of these owners, are here."""
         if len(self._rows) > _ACCOUNTS_KEPT:
@@ -76,7 +76,11 @@ class AccountBook:
         if (owned := self._owned.get((row.token_id, row.owner_id))) is not None:
             owned.add(account)
 
-    def is_holder(self, owner: _Owner) -> bool:
+    def drop(self, account: AccountKey) -> None:
+        row = self._rows.pop(account)
+        self._owned.get((row.token_id, row.owner_id), set()).discard(account)
+
+    def is_holder(self, owner: Owner) -> bool:
         """Whether any account of a loaded owner counts: it holds something and is no vault."""
         for account in self._owned[owner]:
             row = self._rows[account]
@@ -84,7 +88,7 @@ class AccountBook:
                 return True
         return False
 
-    def of(self, owner: _Owner) -> list[AccountRow]:
+    def of(self, owner: Owner) -> list[AccountRow]:
         """All accounts of a loaded owner."""
         return [self._rows[account] for account in self._owned[owner]]
 
@@ -94,8 +98,8 @@ class Given:
     """Balances of a batch, with all accounts in the book that their change needs."""
 
     rows: dict[AccountKey, AccountRow]
-    owners: set[_Owner]
-    vaults: set[_Owner]
+    owners: set[Owner]
+    vaults: set[Owner]
     """Those that turned out to be venues."""
 
 
@@ -117,9 +121,9 @@ def change_balances(world: World, book: AccountBook, given: Given) -> list[Accou
 
     Returns the rows that changed, for `store_balances`.
     """
-    before = _holders(book, given.owners)
+    before = holders_among(book, given.owners)
     changed = _change(book, given.rows, given.vaults)
-    _count(world, _holders(book, given.owners), before)
+    count_holders(world, holders_among(book, given.owners), before)
     return changed
 
 
@@ -158,7 +162,7 @@ def _row(world: World, token_id: int, balance: Balance) -> AccountRow:
     )
 
 
-async def _new_vaults(connection: asyncpg.Connection, world: World) -> set[_Owner]:
+async def _new_vaults(connection: asyncpg.Connection, world: World) -> set[Owner]:
     """Owners that turn out to be venues: their balances may have come before the venue was known."""
     ids = await world.find_wallets(connection, [venue.address for venue in world.new_venues])
     return {(venue.token_id, ids[venue.address]) for venue in world.new_venues if venue.address in ids}
@@ -168,7 +172,7 @@ def _columns(keys: list[tuple[int, Any]]) -> tuple[list[int], list[Any]]:
     return [token_id for token_id, _ in keys], [other for _, other in keys]
 
 
-def _change(book: AccountBook, given: dict[AccountKey, AccountRow], vaults: set[_Owner]) -> list[AccountRow]:
+def _change(book: AccountBook, given: dict[AccountKey, AccountRow], vaults: set[Owner]) -> list[AccountRow]:
     """Takes what is newer into the book; returns the rows that changed."""
     changed: dict[AccountKey, AccountRow] = {}
     for account, row in given.items():
@@ -184,11 +188,13 @@ def _change(book: AccountBook, given: dict[AccountKey, AccountRow], vaults: set[
     return [changed[account] for account in sorted(changed)]
 
 
-def _holders(book: AccountBook, owners: set[_Owner]) -> set[_Owner]:
+def holders_among(book: AccountBook, owners: set[Owner]) -> set[Owner]:
+    """Those of loaded owners that count."""
     return {owner for owner in owners if book.is_holder(owner)}
 
 
-def _count(world: World, after: set[_Owner], before: set[_Owner]) -> None:
+def count_holders(world: World, after: set[Owner], before: set[Owner]) -> None:
+    """Brings `holders` of the touched tokens from one set of owners to another."""
     difference = Counter(token_id for token_id, _ in after)
     difference.subtract(token_id for token_id, _ in before)
     for state in world.touched.values():

@@ -7,13 +7,13 @@ their trade, so that the order of arrival does not matter.
 from collections.abc import Iterable
 from copy import copy
 from decimal import Decimal
+from typing import Protocol
 
 import asyncpg
 
 from app.domain.money import ZERO, add, multiply, usd_volume, whole
 from app.domain.programs import Side
-from app.store.writer_rows import CANDLES, CandleRow
-from app.store.writer_trades import NewTrade
+from app.store.writer_rows import CANDLES, CandleRow, ChainKey
 
 MINUTE = 60
 Minutes = dict[tuple[int, int, int], CandleRow]
@@ -83,7 +83,35 @@ def encode_candles(minutes: Minutes) -> str:
     return CANDLES[MINUTE].encode(rows)
 
 
-def fold_minutes(trades: Iterable[NewTrade]) -> Minutes:
+class Swap(Protocol):
+    """What candles need of a trade's event."""
+
+    @property
+    def venue_kind(self) -> int: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def quote_amount(self) -> int: ...
+    @property
+    def quote_decimals(self) -> int: ...
+
+
+class Priced(Protocol):
+    """What candles need of a trade."""
+
+    @property
+    def event(self) -> Swap: ...
+    @property
+    def key(self) -> ChainKey: ...
+    @property
+    def token_id(self) -> int: ...
+    @property
+    def spot(self) -> Decimal | None: ...
+    @property
+    def quote_usd(self) -> Decimal | None: ...
+
+
+def fold_minutes(trades: Iterable[Priced]) -> Minutes:
     """One-minute candles of the trades that have a spot price, by (token, kind, bucket)."""
     minutes: Minutes = {}
     for trade in trades:
@@ -116,7 +144,7 @@ def _place(candle: CandleRow) -> tuple[int, int, int]:
     return (candle.token_id, candle.kind, candle.bucket)
 
 
-def _of_one(key: tuple[int, int, int], trade: NewTrade, spot: Decimal) -> CandleRow:
+def _of_one(key: tuple[int, int, int], trade: Priced, spot: Decimal) -> CandleRow:
     event = trade.event
     time, position, identity = trade.key
     volume = whole(event.quote_amount, event.quote_decimals)

@@ -1,13 +1,13 @@
 """The feed's one row: newest sequence and head, written with every batch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import asyncpg
 
 from app.domain.events import Event
-from app.domain.programs import Commitment, certainty
+from app.domain.programs import COMMITMENTS, Commitment, certainty
 from app.domain.records import ChainPoint, Head
 from app.domain.slots import SlotRange
 
@@ -54,6 +54,14 @@ class FeedState:
         """The state once a source said where the chain is, and what it has handed over; neither moves back."""
         newest = max([slots.last for slots in complete], default=None)
         return replace(self, tip_slot=_later(self.tip_slot, tip_slot), complete_slot=_later(self.complete_slot, newest))
+
+    def rewound(self, places: Iterable[tuple[int, int, int]], slots: Collection[int]) -> "FeedState":
+        """The state without some slots; `places` hold time, slot and commitment of what may be the newest now."""
+        known = list(places)
+        time, commitment = max((time, commitment) for time, _, commitment in known)
+        unsettled = {slot: at for slot, at in self.unsettled.items() if slot not in slots}
+        newest = max(slot for _, slot, _ in known)
+        return replace(self, time=time, slot=newest, commitment=COMMITMENTS[commitment], unsettled=unsettled)
 
     def after(self, events: Iterable[Event], finalized_slot: int | None) -> "FeedState":
         """The state once `events` are stored, but for the sequence; late ones do not move the head back."""

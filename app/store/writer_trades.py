@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeAlias
 
 import asyncpg
 from solders.signature import Signature
 
-from app.domain.events import Trade
+from app.domain.events import Event, Trade
 from app.domain.money import spot_price
 from app.store.writer_rows import ChainKey
 
@@ -86,6 +87,10 @@ class NewTrade:
             f"{event.side:d}\t{event.commitment:d}\t{self._amounts}\t{_value(self.quote_usd)}\t"
             f"{_value(event.compute_units)}\t{_value(event.priority_fee)}\t{now}\n"
         )
+
+
+Arrived: TypeAlias = tuple[Event, ChainKey, NewTrade | None]
+"""An event with what the writer needs of it."""
 
 
 async def copy_trades(connection: asyncpg.Connection, trades: Sequence[NewTrade], indexed_at: datetime) -> None:

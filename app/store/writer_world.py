@@ -38,10 +38,14 @@ class World:
         for table in self._last_ids:
             self._last_ids[table] = await connection.fetchval(f"SELECT coalesce(max(id), 0) FROM {table}")
 
-    async def load(self, connection: asyncpg.Connection, mints: Iterable[str]) -> None:
-        """Makes sure that every stored token of `mints` is in memory; begins a batch."""
+    def begin(self) -> None:
+        """Begins a batch."""
         self.touched, self.new_venues = {}, []
         _shrink(self._tokens, _TOKENS_KEPT)
+        _shrink(self._wallets, _WALLETS_KEPT)
+
+    async def load(self, connection: asyncpg.Connection, mints: Iterable[str]) -> None:
+        """Makes sure that every stored token of `mints` is in memory."""
         missing = [mint for mint in mints if mint not in self._tokens]
         if not missing:
             return
@@ -61,6 +65,15 @@ class World:
     def token(self, mint: str) -> TokenState | None:
         return self._tokens.get(mint)
 
+    def replace(self, mint: str, state: TokenState | None) -> None:
+        """Puts a token in the place of the one that is known: all of it will be stored. None: it is stored no more."""
+        if state is None:
+            self._tokens.pop(mint, None)
+            self.touched.pop(mint, None)
+            return
+        self._tokens[mint] = self.touched[mint] = state
+        state.met, state.stored = set(state.venues), {}
+
     def meet(self, event: Event, key: ChainKey) -> TokenState:
         """The token of an event with the venues that it speaks of, made where they are new."""
         state = self._tokens.get(event.mint)
@@ -79,7 +92,6 @@ class World:
 
     async def learn_wallets(self, connection: asyncpg.Connection, addresses: Iterable[str]) -> None:
         """Gives every address an id; new ones are stored."""
-        _shrink(self._wallets, _WALLETS_KEPT)
         missing = [address for address in set(addresses) if address not in self._wallets]
         if not missing:
             return
