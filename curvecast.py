@@ -161,6 +161,22 @@ async def record(options: argparse.Namespace, settings: Settings) -> int:
     return await _ended(writing)
 
 
+async def node(options: argparse.Namespace, settings: Settings) -> int:
+    """A made-up or recorded chain behind the interfaces of a Solana node, for development and tests."""
+    try:
+        from node.local import LocalOptions, serve_local
+    except ModuleNotFoundError as error:
+        raise StartupError(f"this installation has no local chain: the module {error.name} is not in it.") from error
+    given = {each.name: getattr(options, each.name) for each in dataclasses.fields(LocalOptions)}
+    async with serve_local(LocalOptions(**{k: v for k, v in given.items() if v is not None})) as local:
+        for line in local.addresses:
+            _say(line)
+        _say(f"{options.recording or 'SIMULATED data, a made-up market'}. Ctrl-C stops it.")
+        stopped = asyncio.create_task(_stop_signal())
+        await asyncio.wait({local.moving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return await _ended(local.moving)
+
+
 # ---------------------------------------------------------------- parts of commands
 
 
@@ -321,6 +337,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--url", help="its GraphQL address; this machine's unless given")
     candles = "instead, compare candles with TimescaleDB's aggregates, in CURVECAST_DATABASE_URL"
     command.add_argument("--candles", action="store_true", help=candles)
+
+    command = _add(commands, "node", node, "serve a local chain as a Solana node does: JSON-RPC, WebSocket, gRPC")
+    command.add_argument("--recording", type=Path, metavar="PATH", help="a recording or folder; else a made-up market")
+    command.add_argument("--rate", type=float, help="made-up market: trades a second (40)")
+    command.add_argument("--tokens", type=_positive, help="made-up market: tokens that trade at once (50)")
+    command.add_argument("--seed", type=int, help="the same seed gives the same market, skips and forks (1)")
+    command.add_argument("--speed", type=float, help="times mainnet's 2.5 slots a second (1)")
+    command.add_argument("--failed", type=float, metavar="SHARE", help="of transactions that fail (0.3; mainnet 0.76)")
+    command.add_argument("--skipped", type=float, metavar="SHARE", help="of slots without a block (0.03)")
+    command.add_argument(
+        "--fork-every", type=_positive, metavar="SLOTS", help="replace the last 1 to 5 blocks so often"
+    )
+    command.add_argument("--host", help="address to listen on (127.0.0.1)")
+    command.add_argument("--port", type=_positive, help="of JSON-RPC and WebSocket (8899)")
+    command.add_argument("--geyser-port", type=_positive, metavar="PORT", help="also Yellowstone gRPC, on this port")
 
     command = _add(commands, "record", record, "write what a source hands over as a recording")
     _add_source(command)

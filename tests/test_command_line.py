@@ -12,7 +12,7 @@ import pytest
 from running import START_SECONDS, Running, free_port, running_market, start
 from servers import RedisServer, open_folder
 
-COMMANDS = ("up", "serve", "index", "replay", "migrate", "schema", "status", "record")
+COMMANDS = ("up", "serve", "index", "replay", "migrate", "schema", "status", "record", "node")
 WORLD = """{
   tokens(first: 200, orderBy: [{field: CREATED_AT}]) {
     nodes { mintAddress stats(window: H24) { tradeCount volumeSol } topHolders(limit: 5) { address balance } }

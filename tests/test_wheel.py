@@ -52,5 +52,6 @@ def test_the_wheel_shadows_no_library(installed: Path) -> None:
     assert {path.name for path in installed.iterdir() if path.is_dir()} - {"graphql"} == {
         "app",
         "indexer",
+        "node",
         next(installed.glob("*.dist-info")).name,
     }
