@@ -121,6 +121,17 @@ async def test_slots_that_are_skipped_not_there_yet_or_forgotten_are_told_by_the
         assert (await post(node, "getNothing"))["error"]["code"] == -32601
 
 
+async def test_old_blocks_are_forgotten_when_they_take_more_than_they_may() -> None:
+    made = simulated(rate=40, tokens=10, started=STARTED)
+    chain = Chain(made, Mix(skipped_share=0), keep_bytes=2_000_000)
+    await chain.advance(120)
+    kept = list(chain.blocks(0, chain.slot))
+    assert 33 <= len(kept) < 100
+    assert chain.first_slot == kept[0].slot
+    assert chain.slot - chain.tip(Commitment.FINALIZED) == 31
+    assert chain.find(kept[0].transactions[0].signature) is not None
+
+
 async def test_a_client_that_does_not_know_version_1_is_refused_such_a_block() -> None:
     chain = market(version_1=True)
     await chain.advance(40)

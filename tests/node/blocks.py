@@ -60,6 +60,8 @@ class Block:
     def only(self, wanted: Callable[[Landed], bool]) -> "Block":
         """The same block with some of its transactions, as blockSubscribe filters."""
         block = copy(self)
+        for computed in ("size", "newest_version"):
+            vars(block).pop(computed, None)
         block.transactions = tuple(each for each in self.transactions if wanted(each))
         return block
 
@@ -72,6 +74,11 @@ class Block:
     def newest_version(self) -> int | None:
         """The highest transaction version in it; None when all are legacy."""
         return max((each.version for each in self.transactions if each.version is not None), default=None)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of its transactions' JSON."""
+        return sum([len(each.json) for each in self.transactions])
 
     @property
     def _full(self) -> bytes:

@@ -67,10 +67,17 @@ class Mix:
 
 
 class Chain:
-    """A chain over `material`. `keep`: how many blocks it remembers, all unless given (then `truth` is whole)."""
+    """A chain over `material`. It remembers all blocks (then `truth` is whole), or about `keep` of them, or `keep_bytes` of
+    their JSON; never fewer than a fork may reach."""
 
     def __init__(
-        self, material: Material, mix: Mix | None = None, *, first_slot: int = FIRST_SLOT, keep: int | None = None
+        self,
+        material: Material,
+        mix: Mix | None = None,
+        *,
+        first_slot: int = FIRST_SLOT,
+        keep: int | None = None,
+        keep_bytes: int | None = None,
     ) -> None:
         self.mix = mix or Mix()
         self.genesis_hash = address_of(b"genesis of %d" % self.mix.seed)
@@ -81,7 +88,8 @@ class Chain:
         self.script: dict[int, Callable[[Chain], None]] = {}
         """Called once its slot has passed: `chain.script[slot] = lambda chain: chain.fork(5)`."""
         self._material = material
-        self._keep = keep
+        self._keep, self._keep_bytes = keep, keep_bytes
+        self._bytes = 0
         self._blocks: dict[int, Block] = {}
         self._slots: list[int] = []
         self._places: dict[str, tuple[int, int]] = {}
@@ -235,6 +243,7 @@ class Chain:
         key = b"%d/%d" % (self.mix.seed, self._forks)
         block = Block(slot, parent, block_time, tuple(landed), key)
         self._blocks[slot] = block
+        self._bytes += block.size
         self._slots.append(slot)
         self._places.update((each.signature, (slot, at)) for at, each in enumerate(landed))
         self._tell(Step.PROCESSED, block)
@@ -242,6 +251,7 @@ class Chain:
     def _retract(self, block: Block) -> None:
         self._slots.pop()
         del self._blocks[block.slot]
+        self._bytes -= block.size
         for each in block.transactions:
             self._places.pop(each.signature, None)
         self._confirmed = min(self._confirmed, len(self._slots) - 1)
@@ -258,13 +268,18 @@ class Chain:
             self._tell(Step.FINALIZED, self._blocks[self._slots[self._finalized]])
 
     def _forget(self) -> None:
-        if self._keep is None or len(self._slots) <= self._keep + FINALITY:
-            return
-        old = self._blocks.pop(self._slots.pop(0))
-        for each in old.transactions:
-            self._places.pop(each.signature, None)
-        self._confirmed -= 1
-        self._finalized -= 1
+        while len(self._slots) > FINALITY + 2 and self._has_too_much():
+            old = self._blocks.pop(self._slots.pop(0))
+            self._bytes -= old.size
+            for each in old.transactions:
+                self._places.pop(each.signature, None)
+            self._confirmed -= 1
+            self._finalized -= 1
+
+    def _has_too_much(self) -> bool:
+        if self._keep is not None and len(self._slots) > self._keep + FINALITY:
+            return True
+        return self._keep_bytes is not None and self._bytes > self._keep_bytes
 
     def _tell(self, step: Step, block: Block) -> None:
         for listener in tuple(self._listeners):

@@ -16,8 +16,8 @@ from node.material import Material, recorded, simulated
 from node.serving import serve_node
 from node.yellowstone import serve_geyser
 
-_KEEP: Final = 2_000
-"""Blocks: 13 minutes at mainnet's pace."""
+_KEEP_BYTES: Final = 256 << 20
+"""Some 20 minutes of 40 trades a second."""
 _PAST: Final = FINALITY + 5
 """Slots that are there at the start, so that something is finalized."""
 _MAX_FORK: Final = 5
@@ -62,7 +62,7 @@ async def serve_local(options: LocalOptions) -> AsyncIterator[LocalChain]:
     """Serves while the block runs. StartupError for what cannot be served, or where the port is taken."""
     _check(options)
     mix = Mix(seed=options.seed, failed_share=options.failed, skipped_share=options.skipped)
-    chain = Chain(_material(options), mix, keep=_KEEP)
+    chain = Chain(_material(options), mix, keep_bytes=_KEEP_BYTES)
     await chain.advance(_PAST)
     async with AsyncExitStack() as stack:
         try:
