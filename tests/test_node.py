@@ -362,3 +362,22 @@ async def test_a_chain_ends_by_finalizing_what_it_was_given() -> None:
         await chain.run(1_000, until_exhausted=True)
     trades = true_trades(chain, last=chain.tip(Commitment.FINALIZED))
     assert len(trades) >= 50
+
+
+async def test_a_node_of_another_process_is_told_what_to_do_and_tells_what_is_true() -> None:
+    chain = market(Mix(skipped_share=0))
+    await chain.advance(20)
+    async with serve_node(chain) as node, httpx.AsyncClient(base_url=node.http_url) as client:
+        order = {"fault": {"kind": "STATUS", "on": "getSlot", "times": 1, "status": 500}, "fork": 3, "skip": 1}
+        before = chain.block(chain.slot)
+        assert (await client.post("/control", json=order)).status_code == 200
+        assert chain.block(chain.slot) is not before
+        assert (await client.post("/", json={"method": "getSlot", "id": 1})).status_code == 500
+        await chain.advance()
+        assert chain.block(chain.slot) is None
+        lines = (await client.get("/truth", params={"last": chain.slot - 1})).text.splitlines()
+        told = {event["identity"] for line in lines for event in json.loads(line)["events"]}
+        assert told == {event.identity.hex() for each in truth(chain) for event in each.events}
+        refused = await client.post("/control", json={"fault": {"kind": "EXPLODE"}})
+        assert refused.status_code == 400
+        assert "EXPLODE" in refused.text

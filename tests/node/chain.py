@@ -67,8 +67,8 @@ class Mix:
 
 
 class Chain:
-    """A chain over `material`. It remembers all blocks (then `truth` is whole), or about `keep` of them, or `keep_bytes` of
-    their JSON; never fewer than a fork may reach."""
+    """A chain over `material`. It remembers all blocks (then `truth` is whole), or about `keep` of them, or
+    `keep_bytes` of their JSON; never fewer than a fork may reach."""
 
     def __init__(
         self,
@@ -222,7 +222,7 @@ class Chain:
         out: list[Landed] = []
         for each in landed:
             out.append(each)
-            while rng.random() < share:
+            while each.error is None and rng.random() < share:
                 out.append(each.failed_twin(self._signature()))
         wanted = self._pad.popleft() - len(out) if self._pad else self.mix.foreign
         for number in range(wanted):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.transport.listener import Server
 from node.accounts import AccountBook
 from node.chain import Chain
+from node.control import control_routes
 from node.faults import Fault, Faults, Kind, cut, reset
 from node.rpc import Rpc
 from node.sockets import Hub, Socket
@@ -35,8 +37,8 @@ class Node:
         self.chain = chain
         self.faults = faults
         self.port = port
-        self.requests: list[str] = []
-        """The methods that were asked for, in order, refused ones too."""
+        self.requests: deque[str] = deque(maxlen=100_000)
+        """The methods that were asked for, in order, refused ones too; the newest, where they are many."""
         self.transports: dict[Client, asyncio.Transport] = {}
         self._rpc = Rpc(chain, faults)
         self.hub = Hub(chain, faults)
@@ -84,6 +86,7 @@ class Node:
             Route("/", self._post, methods=["POST"]),
             Route("/health", lambda _: PlainTextResponse("behind" if self.faults.lag else "ok")),
             WebSocketRoute("/", self._connect),
+            *control_routes(self.chain, self.faults, self.hub),
         ]
         return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, _GZIP_FROM, compresslevel=1)])
 
