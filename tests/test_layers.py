@@ -40,9 +40,12 @@ FLOORS: dict[str, set[str]] = {
     "indexer.rpc": {
         *("indexer.parse", "indexer.rpc_json", "indexer.transaction", "app.bus.backoff", "app.domain", "app.errors"),
     },
+    "indexer.sources.geyser": {
+        *("indexer.sources", "indexer.decoders", "indexer.transaction", "indexer.base58", "app.domain", "app.errors"),
+    },
     "indexer.sources": {
         *("indexer.recordings", "indexer.parse", "indexer.layouts", "indexer.transaction", "indexer.base58"),
-        *("indexer.rpc", "app.domain", "app.settings", "app.errors"),
+        *("indexer.rpc", "indexer.decoders", "app.bus.backoff", "app.domain", "app.settings", "app.errors"),
     },
     "indexer.pipeline": {
         *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),
