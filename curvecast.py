@@ -367,7 +367,7 @@ def _add(commands: Any, name: str, command: Command, text: str) -> argparse.Argu
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--source", help="simulate (a made-up market), replay:PATH or rpc; CURVECAST_SOURCE unless given"
+        "--source", help="simulate (a made-up market), replay:PATH, rpc or logs; CURVECAST_SOURCE unless given"
     )
     parser.add_argument("--rate", type=float, help="simulate: trades a second (40), at most 50000")
     parser.add_argument("--tokens", type=_positive, help="simulate: tokens that trade at once (200)")

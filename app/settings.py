@@ -46,6 +46,8 @@ class Settings:
     (https becomes wss, port 8899 becomes 8900) unless the address is followed by `|ws://…`."""
     rpc_commitment: str = "confirmed"
     """How certain a block must be to be read from a node: processed, confirmed or finalized."""
+    logs_requests_per_second: float = 5.0
+    """What the source `logs` may ask of a node besides listening: free ones allow little."""
     geyser_urls: Secret = field(default_factory=lambda: Secret(""))
     """Yellowstone gRPC endpoints, comma separated, as http://127.0.0.1:10000 or https://…"""
     geyser_token: Secret = field(default_factory=lambda: Secret(""))

@@ -87,13 +87,10 @@ class Node:
         request = GetTransaction(Signature.from_string(signature), config).to_json()
         return await self.pool.ask(request, lambda answer: _read_transaction(answer, commitment))
 
-    async def signatures(self, address: str, until: str | None, before: str | None, limit: int) -> list[Signed]:
-        """Signatures that mention an address, newest first, between two of them."""
+    async def signatures(self, address: str, before: str | None) -> list[Signed]:
+        """The newest 1,000 signatures that mention an address, newest first, or those before one of them."""
         config = RpcSignaturesForAddressConfig(
-            before=Signature.from_string(before) if before else None,
-            until=Signature.from_string(until) if until else None,
-            limit=limit,
-            commitment=CommitmentLevel.Confirmed,
+            before=Signature.from_string(before) if before else None, commitment=CommitmentLevel.Confirmed
         )
         request = GetSignaturesForAddress(Pubkey.from_string(address), config).to_json()
         return await self.pool.ask(request, _read_signatures)

@@ -114,10 +114,11 @@ class Pool:
         """Until a node may be asked again; SourceLost when that is too late."""
         returns = [each.health.rests_until for each in self.endpoints if self._is_fit(each)]
         if self._clock() >= deadline or min(returns, default=deadline) >= deadline:
-            raise SourceLost(self._why_down())
+            raise SourceLost(self.why_down())
         await asyncio.sleep(_TURN_SECONDS)
 
-    def _why_down(self) -> str:
+    def why_down(self) -> str:
+        """One line that says of each node why it does not serve."""
         states = [(each.name, self._state(each)) for each in self.endpoints]
         return "no node serves: " + "; ".join(f"{name}: {detail}" for name, (_, detail) in states)
 

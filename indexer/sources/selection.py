@@ -9,8 +9,13 @@ from indexer.sources import Source
 from indexer.sources.replay import ReplaySource
 from indexer.sources.simulate import SimulateSource
 
-KNOWN: Final = "simulate, replay:PATH, rpc"
-_OPTIONS: Final = {"simulate": {"rate", "tokens", "seed", "count"}, "replay": {"speed"}, "rpc": set[str]()}
+KNOWN: Final = "simulate, replay:PATH, rpc, logs"
+_OPTIONS: Final = {
+    "simulate": {"rate", "tokens", "seed", "count"},
+    "replay": {"speed"},
+    "rpc": set[str](),
+    "logs": set[str](),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ def open_source(name: str, options: SourceOptions, settings: Settings) -> Source
         return ReplaySource(path, **given)
     if kind == "rpc" and not path:
         return _rpc(settings)
+    if kind == "logs" and not path:
+        return _logs(settings)
     raise StartupError(f"there is no source {name!r}: name one of {KNOWN}.")
 
 
@@ -51,3 +58,11 @@ def _rpc(settings: Settings) -> Source:
     from indexer.sources.rpc import RpcSource
 
     return RpcSource(Pool(str(settings.rpc_urls)), settings.rpc_commitment)
+
+
+def _logs(settings: Settings) -> Source:
+    from indexer.rpc.pool import Pool
+    from indexer.sources.logs import LogsSource
+
+    pool = Pool(str(settings.rpc_urls))
+    return LogsSource(pool, settings.rpc_commitment, settings.logs_requests_per_second)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+from app.domain.events import Trade
 from app.domain.slots import Gap, SlotRange
 from indexer.decoders import decode
 from indexer.pools import PoolBook
 from indexer.sources import Delivery, Source
+from indexer.transaction import Transaction
 from node.chain import Chain
 from node.truth import truth
 
@@ -21,6 +23,8 @@ class Judge:
         self.state = state
         self._source = source
         self._seen: dict[int, dict[str, set[bytes]]] = {}
+        self._trades: dict[bytes, int] = {}
+        self._unnamed: list[Transaction] = []
         self._pools = PoolBook()
         self.complete: set[int] = set()
         self.doubled: list[str] = []
@@ -43,13 +47,18 @@ class Judge:
         for slot in delivery.retracted:
             self._seen.pop(slot, None)
             self.complete.discard(slot)
-        for each in delivery.transactions:
+        for each in [*self._unnamed, *delivery.transactions]:
             decoded = decode(each, self._pools)
             self._pools.learn(decoded.events)
+            if each in self._unnamed:
+                self._unnamed.remove(each)
+            if decoded.failures:
+                self._unnamed.append(each)  # as dead letters are: tried again when more is known
             if decoded.events:
                 held = self._seen.setdefault(each.slot, {})
                 self.doubled += [each.signature] if each.signature in held else []
-                held[each.signature] = {event.identity for event in decoded.events}
+                self._trades |= {event.identity: each.slot for event in decoded.events if isinstance(event, Trade)}
+                held[each.signature] = held.get(each.signature, set()) | {event.identity for event in decoded.events}
         for span in delivery.complete:
             self.complete |= set(range(span.first, span.last + 1))
 
@@ -65,6 +74,20 @@ class Judge:
     async def reached(self, slot: int) -> None:
         """Waits until a slot is complete."""
         await self.until(lambda: slot in self.complete)
+
+    @property
+    def trades(self) -> set[bytes]:
+        """Identities of all events that are there."""
+        return {identity for held in self._seen.values() for each in held.values() for identity in each}
+
+    def trades_since(self, slot: int) -> set[bytes]:
+        """The same of trades from a slot on."""
+        return {identity for identity, at in self._trades.items() if at >= slot}
+
+    @property
+    def ranges(self) -> list[SlotRange]:
+        """What was said to be complete."""
+        return ordered(self.deliveries)
 
     @property
     def finalized(self) -> int | None:

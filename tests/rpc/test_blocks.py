@@ -16,6 +16,7 @@ from node.faults import Kind
 from node.material import simulated
 from node.serving import Node, serve_node
 
+pytestmark = pytest.mark.usefixtures("quick")
 STARTED = 1_790_000_000
 
 
