@@ -1,7 +1,8 @@
 """Accounts of the programs, folded from what their transactions did: what getMultipleAccounts answers.
 
 Curves, pools, DBC pools and configs, mints with their names, token accounts: in the layouts of the IDLs and of the
-token programs. What the transactions of a chain do not tell of an account is zero in it.
+token programs. What the transactions of a chain do not tell of an account is zero in it. Long, because each kind of
+event changes each kind of account in its own way.
 """
 
 from base64 import b64encode

@@ -1,7 +1,7 @@
 """The JSON-RPC methods of a node, with the error codes of Agave's `rpc-client-api/custom_error.rs`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -11,76 +11,26 @@ from node.accounts import AccountBook
 from node.blocks import Block
 from node.chain import Chain
 from node.faults import Faults
+from node.params import (
+    MAX_SIGNATURES,
+    Params,
+    RpcError,
+    account_encoding,
+    address_at,
+    block_encoding,
+    check_context,
+    check_version,
+    read_commitment,
+    read_config,
+    text_at,
+    whole,
+)
 
 VERSION: Final = "3.1.0-curvecast"
 LONG_TERM_SLOTS: Final = 10_000
 """Older skipped slots are answered as by a node that asks a long-term store."""
 _MAX_RANGE: Final = 500_000
 _MAX_ACCOUNTS: Final = 100
-_MAX_SIGNATURES: Final = 1_000
-_ENCODINGS: Final = {"json": "json", "jsonParsed": "json", "base64": "base64"}
-"""jsonParsed is answered as json, as nodes answer it for programs that they cannot parse."""
-Params: TypeAlias = list[Any]
-
-
-class RpcError(Exception):
-    """An `error` object."""
-
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.data = code, message, data
-
-    def form(self) -> dict[str, Any]:
-        return {"code": self.code, "message": self.message} | ({} if self.data is None else {"data": self.data})
-
-
-class Config(msgspec.Struct, rename="camel"):
-    """The configuration object of any method."""
-
-    commitment: str = "finalized"
-    encoding: str | None = None
-    transaction_details: str = "full"
-    rewards: bool | None = None
-    show_rewards: bool | None = None
-    max_supported_transaction_version: int | None = None
-    min_context_slot: int | None = None
-    limit: int = _MAX_SIGNATURES
-    before: str | None = None
-    until: str | None = None
-
-
-def read_config(params: Params, index: int) -> Config:
-    """The configuration at `index`, or the defaults; -32602 where it is none."""
-    if len(params) <= index or params[index] is None:
-        return Config()
-    given = {"encoding": params[index]} if isinstance(params[index], str) else params[index]
-    if isinstance(given, dict):  # null is as good as absent
-        given = {name: value for name, value in given.items() if value is not None}
-    try:
-        return msgspec.convert(given, Config)
-    except msgspec.ValidationError as error:
-        raise RpcError(-32602, f"Invalid params: {error}.") from None
-
-
-def read_commitment(name: str, *, lowest: Commitment = Commitment.PROCESSED) -> Commitment:
-    """-32602 for one that is none, or below what a method supports."""
-    found = Commitment.__members__.get(name.upper())
-    if found is None:
-        raise RpcError(-32602, f"Invalid params: unknown variant `{name}`.")
-    if found < lowest:
-        raise RpcError(-32602, "Method does not support commitment below `confirmed`")
-    return found
-
-
-def check_version(block: Block, most: int | None, index: int | None = None) -> None:
-    """-32015 where a transaction is newer than the client says it can read."""
-    newest = block.newest_version if index is None else block.transactions[index].version
-    if newest is not None and (most is None or newest > most):
-        raise RpcError(
-            -32015,
-            f"Transaction version ({newest}) is not supported by the requesting client. Please try the request again "
-            f'with the following configuration parameter: "maxSupportedTransactionVersion": {newest}',
-        )
 
 
 class Rpc:
@@ -137,7 +87,7 @@ class Rpc:
     def _slot(self, params: Params) -> int:
         config = read_config(params, 0)
         tip = self._tip(read_commitment(config.commitment))
-        _check_context(config, tip)
+        check_context(config, tip)
         return tip
 
     def _block_height(self, params: Params) -> int:
@@ -159,14 +109,14 @@ class Rpc:
     # ------------------------------------------------------------ blocks
 
     def _block(self, params: Params) -> bytes:
-        slot = _whole(params, 0, "slot")
+        slot = whole(params, 0, "slot")
         config = read_config(params, 1)
         block = self._block_at(slot, read_commitment(config.commitment, lowest=Commitment.CONFIRMED))
         if config.transaction_details not in ("full", "accounts", "signatures", "none"):
             raise RpcError(-32602, f"Invalid params: unknown variant `{config.transaction_details}`.")
         if config.transaction_details in ("full", "accounts"):
             check_version(block, config.max_supported_transaction_version)
-        return block.json(config.transaction_details, _encoding(config), rewards=config.rewards is not False)
+        return block.json(config.transaction_details, block_encoding(config), rewards=config.rewards is not False)
 
     def _block_at(self, slot: int, commitment: Commitment) -> Block:
         """The block of a slot; else the error of a node: not there yet, skipped, or cleaned up."""
@@ -185,10 +135,10 @@ class Rpc:
         raise RpcError(-32007, f"Slot {slot} was skipped, or missing due to ledger jump to recent snapshot")
 
     def _block_time(self, params: Params) -> int:
-        return self._block_at(_whole(params, 0, "slot"), Commitment.CONFIRMED).time
+        return self._block_at(whole(params, 0, "slot"), Commitment.CONFIRMED).time
 
     def _blocks(self, params: Params) -> list[int]:
-        first = _whole(params, 0, "slot")
+        first = whole(params, 0, "slot")
         has_end = len(params) > 1 and isinstance(params[1], int)
         config = read_config(params, 2 if has_end or len(params) > 2 else 1)
         tip = self._tip(read_commitment(config.commitment, lowest=Commitment.CONFIRMED))
@@ -198,7 +148,7 @@ class Rpc:
         return [block.slot for block in self._chain.blocks(first, last)]
 
     def _blocks_with_limit(self, params: Params) -> list[int]:
-        first, limit = _whole(params, 0, "slot"), _whole(params, 1, "limit")
+        first, limit = whole(params, 0, "slot"), whole(params, 1, "limit")
         if limit > _MAX_RANGE:
             raise RpcError(-32602, f"Limit too large; max {_MAX_RANGE}")
         tip = self._tip(read_commitment(read_config(params, 2).commitment, lowest=Commitment.CONFIRMED))
@@ -207,7 +157,7 @@ class Rpc:
     # ------------------------------------------------------------ transactions
 
     def _transaction(self, params: Params) -> bytes | None:
-        signature = _text(params, 0)
+        signature = text_at(params, 0)
         if not base58.is_signature(signature):
             raise RpcError(-32602, "Invalid param: Invalid")
         config = read_config(params, 1)
@@ -216,10 +166,10 @@ class Rpc:
         if found is None or found[0].slot > tip:
             return None
         check_version(found[0], config.max_supported_transaction_version, found[1])
-        return found[0].transaction_json(found[1], _encoding(config))
+        return found[0].transaction_json(found[1], block_encoding(config))
 
     def _signatures_for_address(self, params: Params) -> list[dict[str, Any]]:
-        address, config = _address(params, 0), read_config(params, 1)
+        address, config = address_at(params, 0), read_config(params, 1)
         commitment = read_commitment(config.commitment, lowest=Commitment.CONFIRMED)
         finalized = self._tip(Commitment.FINALIZED)
         out: list[dict[str, Any]] = []
@@ -227,7 +177,7 @@ class Rpc:
         for block in reversed(list(self._chain.blocks(self._chain.first_slot, self._tip(commitment)))):
             status = "finalized" if block.slot <= finalized else "confirmed"
             for index, landed in reversed(list(enumerate(block.transactions))):
-                if landed.signature == config.until or len(out) == min(config.limit, _MAX_SIGNATURES):
+                if landed.signature == config.until or len(out) == min(config.limit, MAX_SIGNATURES):
                     return out
                 if not is_after and address in landed.mentions:
                     out.append(_signature_form(block, index, status))
@@ -237,9 +187,9 @@ class Rpc:
     # ------------------------------------------------------------ accounts
 
     def _account_info(self, params: Params) -> dict[str, Any]:
-        address, config = _address(params, 0), read_config(params, 1)
+        address, config = address_at(params, 0), read_config(params, 1)
         slot = self._slot([{"commitment": config.commitment, "minContextSlot": config.min_context_slot}])
-        return _in_context(slot, self.accounts.read(address, slot, _account_encoding(config)))
+        return _in_context(slot, self.accounts.read(address, slot, account_encoding(config)))
 
     def _multiple_accounts(self, params: Params) -> dict[str, Any]:
         addresses, config = params[0] if params else None, read_config(params, 1)
@@ -247,9 +197,9 @@ class Rpc:
             raise RpcError(-32602, "Invalid params: expected an array of addresses.")
         if len(addresses) > _MAX_ACCOUNTS:
             raise RpcError(-32602, f"Too many inputs provided; max {_MAX_ACCOUNTS}")
-        keys = [_address(addresses, index) for index in range(len(addresses))]
+        keys = [address_at(addresses, index) for index in range(len(addresses))]
         slot = self._slot([{"commitment": config.commitment, "minContextSlot": config.min_context_slot}])
-        return _in_context(slot, [self.accounts.read(key, slot, _account_encoding(config)) for key in keys])
+        return _in_context(slot, [self.accounts.read(key, slot, account_encoding(config)) for key in keys])
 
 
 def _signature_form(block: Block, index: int, status: str) -> dict[str, Any]:
@@ -265,43 +215,5 @@ def _signature_form(block: Block, index: int, status: str) -> dict[str, Any]:
     }
 
 
-def _check_context(config: Config, slot: int) -> None:
-    if config.min_context_slot is not None and config.min_context_slot > slot:
-        raise RpcError(-32016, "Minimum context slot has not been reached", {"contextSlot": slot})
-
-
 def _in_context(slot: int, value: Any) -> dict[str, Any]:
     return {"context": {"apiVersion": VERSION, "slot": slot}, "value": value}
-
-
-def _encoding(config: Config) -> str:
-    found = _ENCODINGS.get(config.encoding or "json")
-    if found is None:
-        raise RpcError(-32602, f"Invalid params: this node does not write the encoding `{config.encoding}`.")
-    return found
-
-
-def _account_encoding(config: Config) -> str:
-    """Accounts of these programs cannot be parsed by a node: jsonParsed is answered as base64, as nodes do."""
-    return "base64+zstd" if config.encoding == "base64+zstd" else "base64"
-
-
-def _whole(params: Params, index: int, name: str) -> int:
-    if len(params) <= index or not isinstance(params[index], int) or params[index] < 0:
-        raise RpcError(-32602, f"Invalid params: `{name}` is not a u64.")
-    return int(params[index])
-
-
-def _text(params: Params, index: int) -> str:
-    if len(params) <= index or not isinstance(params[index], str):
-        raise RpcError(-32602, "Invalid params: expected a string.")
-    return str(params[index])
-
-
-def _address(params: Params, index: int) -> str:
-    text = _text(params, index)
-    try:
-        base58.address_bytes(text)
-    except ValueError:
-        raise RpcError(-32602, "Invalid param: Invalid") from None
-    return text

@@ -14,7 +14,8 @@ from node.blocks import Block, is_vote
 from node.chain import Chain, Step
 from node.faults import Fault, Faults, Kind, cut, reset
 from node.landed import Landed
-from node.rpc import Params, Rpc, RpcError, check_version, read_commitment, read_config
+from node.params import Params, RpcError, check_version, read_commitment, read_config
+from node.rpc import Rpc
 
 _MAX_QUEUE: Final = 200_000
 """A client that reads nothing is cut off, as by a real node."""

@@ -5,7 +5,7 @@ client sees of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -15,27 +15,14 @@ import grpc.aio
 
 from app.domain.programs import Commitment
 from indexer.sources.geyser import geyser_pb2 as pb
-from node.blocks import Block, is_vote
-from node.chain import Step
-from node.faults import Fault, Kind
-from node.landed import Landed
+from node.faults import Kind
 from node.protobuf import transaction_info
 from node.rpc import VERSION
 from node.serving import Node
+from node.streams import FAILURES, STEPS, Context, Stream
 
 _COMMITMENTS: Final = (Commitment.PROCESSED, Commitment.CONFIRMED, Commitment.FINALIZED)
-_STEPS: Final = (Step.PROCESSED, Step.CONFIRMED, Step.FINALIZED)
-_STATUSES: Final = (pb.SLOT_PROCESSED, pb.SLOT_CONFIRMED, pb.SLOT_FINALIZED)
-_MAX_QUEUE: Final = 500_000
 _OPTIONS: Final = (("grpc.max_receive_message_length", 64 << 20), ("grpc.so_reuseport", 0))
-_FAILURES: Final = {
-    Kind.RESET: (grpc.StatusCode.UNAVAILABLE, "connection reset"),
-    Kind.CUT: (grpc.StatusCode.UNAVAILABLE, "connection closed"),
-    Kind.STATUS: (grpc.StatusCode.UNAVAILABLE, "upstream is not well"),
-    Kind.TOO_MANY: (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many subscriptions"),
-    Kind.MALFORMED: (grpc.StatusCode.INTERNAL, "failed to decode Protobuf message"),
-}
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Geyser:
@@ -49,7 +36,7 @@ class Geyser:
         """How far back `from_slot` reaches; None as far as the chain remembers."""
         self.subscriptions: list[pb.SubscribeRequest] = []
         """The first request of each stream, in order."""
-        self.info = lru_cache(maxsize=20_000)(transaction_info)
+        self.info = lru_cache(maxsize=4_000)(transaction_info)
 
     @property
     def url(self) -> str:
@@ -86,13 +73,13 @@ class Geyser:
         return grpc.method_handlers_generic_handler("geyser.Geyser", methods)
 
     def _unary(self, name: str, answer: Callable[[Any], Any]) -> Any:
-        async def handle(request: Any, context: _Context) -> Any:
+        async def handle(request: Any, context: Context) -> Any:
             await self._admit(name, context)
             return answer(request)
 
         return handle
 
-    async def _admit(self, name: str, context: _Context) -> None:
+    async def _admit(self, name: str, context: Context) -> None:
         """Refuses by token or by fault."""
         token = self.node.faults.token
         if token is not None and ("x-token", token) not in (context.invocation_metadata() or ()):
@@ -101,8 +88,8 @@ class Geyser:
         fault = self.node.faults.take(name)
         if fault is None:
             return
-        if fault.kind in _FAILURES:
-            await context.abort(*_FAILURES[fault.kind])
+        if fault.kind in FAILURES:
+            await context.abort(*FAILURES[fault.kind])
         if fault.kind is Kind.STALL:
             await asyncio.sleep(fault.seconds)
         if fault.kind is Kind.HALF_OPEN:
@@ -118,9 +105,9 @@ class Geyser:
         last = block.height + 150
         return pb.GetLatestBlockhashResponse(slot=block.slot, blockhash=block.hash, last_valid_block_height=last)
 
-    async def _subscribe(self, requests: AsyncIterator[pb.SubscribeRequest], context: _Context) -> None:
+    async def _subscribe(self, requests: AsyncIterator[pb.SubscribeRequest], context: Context) -> None:
         await self._admit("Subscribe", context)
-        stream = Stream(self, context)
+        stream = Stream(self.node, context, self.info)
         reading = asyncio.create_task(self._read(requests, stream))
         pinging = asyncio.create_task(stream.ping(self.ping_seconds))
         try:
@@ -130,7 +117,7 @@ class Geyser:
             reading.cancel()
             pinging.cancel()
 
-    async def _read(self, requests: AsyncIterator[pb.SubscribeRequest], stream: "Stream") -> None:
+    async def _read(self, requests: AsyncIterator[pb.SubscribeRequest], stream: Stream) -> None:
         async for request in requests:
             if request.HasField("ping"):
                 stream.put("pong", pb.SubscribeUpdate(pong=pb.SubscribeUpdatePong(id=request.ping.id)))
@@ -138,7 +125,7 @@ class Geyser:
                 self.subscriptions.append(request)
                 self._start(stream, request)
 
-    def _start(self, stream: "Stream", request: pb.SubscribeRequest) -> None:
+    def _start(self, stream: Stream, request: pb.SubscribeRequest) -> None:
         """Replays from `from_slot`, then goes on live: no step of the chain falls between."""
         stream.request = request
         if request.HasField("from_slot"):
@@ -150,133 +137,10 @@ class Geyser:
                 return
             chain, behind = self.node.chain, self.node.faults.lag
             for block in chain.blocks(request.from_slot, chain.tip(Commitment.PROCESSED, behind=behind)):
-                for step, commitment in zip(_STEPS, _COMMITMENTS, strict=True):
+                for step, commitment in zip(STEPS, _COMMITMENTS, strict=True):
                     if block.slot <= chain.tip(commitment, behind=behind):
                         stream.hear(step, block)
         self.node.hub.connections.add(stream)
-
-
-class Stream:
-    """One Subscribe call."""
-
-    def __init__(self, geyser: Geyser, context: _Context) -> None:
-        self.request = pb.SubscribeRequest()
-        self._geyser, self._context = geyser, context
-        self._queue: asyncio.Queue[bytes | Fault | tuple[grpc.StatusCode, str]] = asyncio.Queue()
-        self._held: bytes | None = None
-
-    def hear(self, step: Step, block: Block) -> None:
-        """What the filters have to say of a step."""
-        if step is Step.RETRACTED:
-            return  # as on mainnet: a client finds out by the parents of the blocks that take its place
-        level = _STEPS.index(step)
-        if level == self.request.commitment:
-            self._transactions(block)
-            self._block_meta(block)
-        is_asked = level == self.request.commitment
-        names = [name for name, each in self.request.slots.items() if is_asked or not each.filter_by_commitment]
-        if names:
-            update = pb.SubscribeUpdateSlot(slot=block.slot, parent=block.parent_slot, status=_STATUSES[level])
-            self.put("slot", pb.SubscribeUpdate(filters=names, slot=update))
-
-    def act(self, fault: Fault | Kind) -> None:
-        """Ends or freezes the stream behind what is queued."""
-        self._queue.put_nowait(fault if isinstance(fault, Fault) else Fault(kind=fault))
-
-    def fail(self, code: grpc.StatusCode, why: str) -> None:
-        """Ends the stream with an error."""
-        self._queue.put_nowait((code, why))
-
-    def put(self, on: str, update: pb.SubscribeUpdate) -> None:
-        """Queues an update, unless a fault has something against it."""
-        update.created_at.GetCurrentTime()
-        data = update.SerializeToString()
-        fault = self._geyser.node.faults.take(on)
-        kind = fault.kind if fault else None
-        if kind is Kind.DROP:
-            return
-        if kind is Kind.REORDER and self._held is None:
-            self._held = data
-            return
-        if self._queue.qsize() >= _MAX_QUEUE:
-            self._overflow()
-            return
-        if fault is not None and kind in (*_FAILURES, Kind.HALF_OPEN, Kind.STALL):
-            self._queue.put_nowait(fault)
-        for each in (data, data if kind is Kind.DUPLICATE else None, self._held):
-            if each is not None:
-                self._queue.put_nowait(each)
-        self._held = None
-
-    def _overflow(self) -> None:
-        """A client that is too slow loses what waits and is told so, as by a real server."""
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._geyser.node.hub.connections.discard(self)
-        self.fail(grpc.StatusCode.INTERNAL, "lagged to receive geyser messages")
-
-    async def ping(self, every_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            self.put("ping", pb.SubscribeUpdate(ping=pb.SubscribeUpdatePing()))
-
-    async def send(self) -> None:
-        """Until the client leaves or a fault ends it."""
-        while True:
-            item = await self._queue.get()
-            if isinstance(item, bytes):
-                await self._context.write(item)
-            elif isinstance(item, tuple):
-                await self._context.abort(*item)
-            elif item.kind is Kind.CUT:
-                return
-            elif item.kind in _FAILURES:
-                await self._context.abort(*_FAILURES[item.kind])
-            elif item.kind is Kind.STALL:
-                await asyncio.sleep(item.seconds)
-            else:
-                await asyncio.Event().wait()
-
-    def _transactions(self, block: Block) -> None:
-        filters = self.request.transactions
-        if not filters:
-            return
-        for index, landed in enumerate(block.transactions):
-            names = [name for name, wanted in filters.items() if _matches(wanted, landed)]
-            if names:
-                update = pb.SubscribeUpdateTransaction(transaction=self._geyser.info(landed, index), slot=block.slot)
-                self.put("transaction", pb.SubscribeUpdate(filters=names, transaction=update))
-
-    def _block_meta(self, block: Block) -> None:
-        if self.request.blocks_meta:
-            update = pb.SubscribeUpdateBlockMeta(
-                slot=block.slot,
-                blockhash=block.hash,
-                block_time=pb.UnixTimestamp(timestamp=block.time),
-                block_height=pb.BlockHeight(block_height=block.height),
-                parent_slot=block.parent_slot,
-                parent_blockhash=block.previous_hash,
-                executed_transaction_count=len(block.transactions),
-                entries_count=64,
-            )
-            self.put("block_meta", pb.SubscribeUpdate(filters=list(self.request.blocks_meta), block_meta=update))
-
-
-def _matches(wanted: pb.SubscribeRequestFilterTransactions, landed: Landed) -> bool:
-    """All that a filter names must hold, as Yellowstone's README says."""
-    if wanted.HasField("vote") and wanted.vote != is_vote(landed):
-        return False
-    if wanted.HasField("failed") and wanted.failed != (landed.error is not None):
-        return False
-    if wanted.HasField("signature") and wanted.signature != landed.signature:
-        return False
-    if wanted.account_include and landed.mentions.isdisjoint(wanted.account_include):
-        return False
-    return landed.mentions.isdisjoint(wanted.account_exclude) and _has_all(landed, wanted.account_required)
-
-
-def _has_all(landed: Landed, required: Iterable[str]) -> bool:
-    return landed.mentions.issuperset(required)
 
 
 @asynccontextmanager
