@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from chain import CREATOR, MINT, POOL, call, event, key, self_cpi, transaction
+from recorded import DATA
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed, Finalized, Processed
 from solders.pubkey import Pubkey
@@ -22,10 +23,11 @@ from indexer.accounts import read_account
 from indexer.decoders import decode
 from indexer.layouts.pump_amm import PUMP_AMM
 from indexer.parse import parse
+from indexer.recordings import list_files, read_pieces
 from node.chain import Chain, Fate, Mix
 from node.faults import Kind
 from node.landed import Landed, Writer
-from node.material import given, simulated
+from node.material import given, recorded, simulated
 from node.serving import Node, serve_node
 from node.truth import true_trades, truth
 
@@ -90,6 +92,24 @@ async def test_both_encodings_of_a_block_hold_the_same_transactions(version_1: b
     assert [each.instructions for each in plain] == [each.instructions for each in packed]
     assert [each.accounts for each in plain] == [each.accounts for each in packed]
     assert {1 if version_1 else 0, None} <= {each.version for each in block.transactions}
+
+
+async def test_blocks_of_recordings_hold_the_events_of_the_recordings() -> None:
+    folder = DATA / "transactions"
+    if not folder.is_dir():
+        pytest.skip("no recordings beside this checkout")
+    pieces = [piece.data for file in list_files(folder) for piece in read_pieces(file)]
+    recordings = [transaction for piece in pieces for transaction in parse(piece).transactions]
+    expected = {event.identity for each in recordings for event in decode(each).events}
+    chain = Chain(recorded(folder), Mix(failed_share=0))
+    await chain.run(10_000, until_exhausted=True)
+    found = {event.identity for each in truth(chain) for event in each.events}
+    assert found == expected
+    assert len(found) > 20
+    for block in chain.blocks(0, chain.slot):
+        plain, packed = (parse(block.json("full", encoding)) for encoding in ("json", "base64"))
+        assert not plain.unreadable
+        assert [each.instructions for each in plain.transactions] == [each.instructions for each in packed.transactions]
 
 
 async def test_the_same_seed_makes_the_same_chain_and_another_seed_another_one() -> None:

@@ -161,7 +161,7 @@ class Chain:
         self._skip += slots
 
     def pad(self, blocks: int = 1, transactions: int = 2_000) -> None:
-        """The next blocks are huge: filled up to so many transactions, some 8 MB of JSON at 2,000."""
+        """The next blocks are huge: filled up to so many transactions, some 7 MB of JSON at 2,000."""
         self._pad.extend([transactions] * blocks)
 
     def fork(self, depth: int, fate: Callable[[Landed], Fate] | None = None, *, skipped_share: float = 0.3) -> None:
@@ -226,7 +226,7 @@ class Chain:
                 out.append(each.failed_twin(self._signature()))
         wanted = self._pad.popleft() - len(out) if self._pad else self.mix.foreign
         for number in range(wanted):
-            other = foreign.swap() if number % 2 or wanted > self.mix.foreign else foreign.vote()
+            other = foreign.swap() if number % 2 else foreign.vote()
             out.insert(rng.randint(0, len(out)), other.foreign_twin(self._signature()))
         return out
 
