@@ -11,6 +11,7 @@ RUN PYTHON=/opt/curvecast/bin/python sh web/build.sh
 COPY indexer indexer
 COPY alembic alembic
 COPY graphql graphql
+COPY tests/node tests/node
 RUN /opt/curvecast/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.12-slim
