@@ -30,7 +30,7 @@ FLOORS: dict[str, set[str]] = {
     "indexer.layouts": {"indexer.base58", "app.domain"},
     "indexer.decoders": {"indexer.layouts", "indexer.transaction", "app.domain", "app.errors"},
     "indexer.accounts": {"indexer.layouts", "app.domain", "app.errors"},
-    "indexer.metadata": {"app.domain", "app.errors"},
+    "indexer.metadata": {"app.store", "app.domain", "app.errors"},
     "indexer.mints": {"app.domain", "app.errors"},
     "indexer.facts": {"indexer.accounts", "indexer.mints", "indexer.base58", "app.domain", "app.errors"},
     "indexer.parse": {"indexer.transaction", "indexer.base58", "indexer.wire", "indexer.rpc_json", "app.domain"},

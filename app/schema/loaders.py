@@ -11,6 +11,7 @@ from aiodataloader import DataLoader
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import Rate
+from app.domain.metadata import TokenMetadata
 from app.domain.programs import WSOL, Commitment
 from app.domain.records import ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.schema.keys import CandleKey, ChartKey, HoldersKey, TradesKey
@@ -19,6 +20,7 @@ from app.store.candles import Chart, read_candle_traders, read_charts
 from app.store.feed import read_head
 from app.store.graduations import read_graduations_by_identity
 from app.store.holders import Holding, read_dbc_vaults, read_top_holders
+from app.store.metadata import read_token_metadata
 from app.store.rates import read_rates, read_rates_at
 from app.store.statistics import (
     PastPrice,
@@ -107,6 +109,11 @@ class Loaders:
     def curve_fee(self) -> DataLoader[int, int | None]:
         """Fee in basis points that was last paid on a token's curve, by token id."""
         return self._by_key(read_curve_fees)
+
+    @cached_property
+    def metadata(self) -> DataLoader[int, TokenMetadata | None]:
+        """What a token's document says, by token id."""
+        return self._by_key(read_token_metadata)
 
     @cached_property
     def dbc_vault(self) -> DataLoader[int, int | None]:

@@ -16,12 +16,14 @@ _MAX_DIGITS = 80
 """No amount or price on chain is longer; more digits are refused before they cost anything."""
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 BigInt = NewType("BigInt", int)
 BigDecimal = NewType("BigDecimal", Decimal)
 DateTime = NewType("DateTime", datetime)
 """Resolvers may give a `datetime` or Unix seconds, as records hold them."""
+URL = NewType("URL", str)
 
 
 def _parse_integer(value: Any) -> int:
@@ -51,6 +53,10 @@ def _checked(name: str, value: Any, grammar: re.Pattern[str], example: str) -> s
     if grammar.fullmatch(value) is None:
         raise InvalidInput(f"{name} must be a string {example}.")
     return str(value)
+
+
+def _parse_url(value: Any) -> str:
+    return _checked("URL", value, _URL, 'as "https://example.com/a"')
 
 
 def _literal(parse: Callable[[object], object]) -> Callable[..., object]:
@@ -103,5 +109,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         serialize=format_time,
         parse_value=_parse_time,
         parse_literal=_literal(_parse_time),
+    ),
+    URL: strawberry.scalar(
+        name="URL",
+        description="Absolute URL.",
+        specified_by_url="https://url.spec.whatwg.org/",
+        serialize=str,
+        parse_value=_parse_url,
+        parse_literal=_literal(_parse_url),
     ),
 }

@@ -19,13 +19,14 @@ from app.schema.directives import Cost
 from app.schema.enums import CandleFill, ChartUnit, StatsWindow
 from app.schema.holders import Holder, known_supply, top_holders
 from app.schema.inputs import TradeFilter, TradeOrder
+from app.schema.metadata import TokenMetadata, metadata_of
 from app.schema.nodes import Node, global_id
 from app.schema.pagination import Page, TradeConnection
 from app.schema.pools import BondingCurve, Pool
 from app.schema.scalars import BigInt, DateTime
 from app.schema.statistics import TokenExtremes, TokenStats, change, window_stats
 from app.schema.trades import selection, token_trade_page
-from app.schema.views import CandleView, CurveView, HolderView, PriceView, StatsView, WalletView
+from app.schema.views import CandleView, CurveView, HolderView, MetadataView, PriceView, StatsView, WalletView
 from app.schema.wallets import Wallet
 
 _MINUTES_5, _HOUR, _DAY = StatsWindow.M5.seconds, StatsWindow.H1.seconds, StatsWindow.H24.seconds
@@ -145,6 +146,10 @@ def _pools(token: strawberry.Parent[TokenRecord]) -> list[PoolState]:
     return [pool for pool in token.pools if pool.base_reserves is not None and pool.quote_reserves is not None]
 
 
+async def _metadata(token: strawberry.Parent[TokenRecord], info: Info) -> MetadataView | None:
+    return await metadata_of(info.context, token)
+
+
 def _creator(token: strawberry.Parent[TokenRecord]) -> WalletView | None:
     return None if token.creator is None else WalletView(token.creator)
 
@@ -241,6 +246,9 @@ class Token(Node):
         description="Curve with its live state; null only where it was never indexed.",
     )
     pools = strawberry.field(resolver=_pools, graphql_type=list[Pool], description="Pools, deepest first.")
+    metadata = strawberry.field(
+        resolver=_metadata, graphql_type=TokenMetadata | None, description="Off-chain metadata."
+    )
     creator = strawberry.field(resolver=_creator, graphql_type=Wallet | None, description="Creator.")
     total_supply = strawberry.field(resolver=_total_supply, description="Raw supply.")
     stats = strawberry.field(resolver=_stats, graphql_type=TokenStats, description="Statistics of a window.")

@@ -18,6 +18,18 @@ class WalletView(msgspec.Struct, frozen=True, gc=False):
     address: str
 
 
+class MetadataView(msgspec.Struct, frozen=True, gc=False):
+    """What a token's document says, with where it is."""
+
+    uri: str | None
+    image: str | None
+    description: str | None
+    website: str | None
+    twitter: str | None
+    telegram: str | None
+    discord: str | None
+
+
 class CurveView(msgspec.Struct, frozen=True, gc=False):
     """A bonding curve with its token, whose price, supply and quote it shares."""
 

@@ -332,6 +332,25 @@ token_stats = Table(
     comment="Volume and trades of each token in each StatsWindow (seconds), to whole minutes, kept for sorted lists.",
 )
 
+token_metadata = Table(
+    "token_metadata",
+    metadata,
+    Column("token_id", Integer, primary_key=True, autoincrement=False),
+    Column("uri", Text, nullable=False),
+    Column("image", Text),
+    Column("description", Text),
+    Column("website", Text),
+    Column("twitter", Text),
+    Column("telegram", Text),
+    Column("discord", Text),
+    Column("tries", SmallInteger, nullable=False),
+    Column("why", Text),
+    Column("next_try_at", _time()),
+    Column("fetched_at", _time()),
+    Index("ix_token_metadata_next_try_at", "next_try_at"),
+    comment="The document behind each token's URI, or why there is none yet and when it is asked for again.",
+)
+
 rates = Table(
     "rates",
     metadata,

@@ -1,90 +1,16 @@
 """Documents behind tokens' URIs, from a real server that answers as strangers do."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from metadata.stranger import CID, DOCUMENT, stranger
 
 from app.domain.metadata import TokenMetadata
 from indexer.metadata.document import read_document
 from indexer.metadata.fetching import MAX_BYTES, Fetcher
 from indexer.metadata.public import Refused, is_public
-
-DOCUMENT = {
-    "name": "Sea Turtle",
-    "image": "https://ipfs.io/ipfs/QmImage",
-    "description": "Slow\0 and steady.",
-    "twitter": "https://x.com/turtle",
-    "telegram": "@turtle_chat",
-    "website": "https://turtle.example",
-}
-CID = "Qm" + "a" * 44
-
-
-async def answer(scope: dict[str, object], receive: object, send: object) -> None:
-    request = Request(scope)
-    await respond(request)(scope, receive, send)  # type: ignore[arg-type]
-
-
-def respond(request: Request) -> Response:
-    match request.url.path:
-        case "/good" | "/ipfs/" | "/good.txt":
-            return Response(json.dumps(DOCUMENT), media_type="application/json")
-        case path if path == f"/ipfs/{CID}":
-            return Response(json.dumps(DOCUMENT), media_type="application/octet-stream")
-        case "/page":
-            return Response("<html>", media_type="text/html")
-        case "/image":
-            return Response(b"\x89PNG", media_type="image/png")
-        case "/bomb":
-            return Response(b"\x1f\x8b", headers={"content-encoding": "gzip"}, media_type="application/json")
-        case "/endless":
-            return StreamingResponse(endless(), media_type="application/json")
-        case "/slow":
-            return StreamingResponse(slowly(), media_type="application/json")
-        case "/around":
-            return RedirectResponse("/around")
-        case "/inside":
-            return RedirectResponse("http://[::1]:9/latest/meta-data")
-        case "/file":
-            return RedirectResponse("file:///etc/passwd")
-        case "/moved":
-            return RedirectResponse("/good")
-        case _:
-            return Response(status_code=404)
-
-
-async def endless() -> AsyncIterator[bytes]:
-    for _ in range(10_000):
-        yield b" " * 65_536
-        await asyncio.sleep(0.001)
-
-
-async def slowly() -> AsyncIterator[bytes]:
-    while True:
-        yield b" "
-        await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def stranger() -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(answer, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
-    listener = server.config.bind_socket()
-    listener.listen()
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
 
 
 def only_this_machine(address: str) -> bool:
