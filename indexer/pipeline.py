@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import msgspec
 
 from app.cancellation import heed
 from app.domain.slots import settle_gaps
-from app.errors import DecodeError
+from app.errors import DecodeError, ForkTooDeep
 from app.settings import Settings
 from app.store.checkpoints import Checkpoint
 from app.store.dead_letters import DeadLetter
@@ -139,6 +139,11 @@ class Pipeline:
         """
         batch = _Decoded(Work(arrived_at=arrivals[0].at))
         for arrival in arrivals:
+            if arrival.delivery.retracted:
+                if batch.entries:
+                    yield batch  # it may hold what is now to be withdrawn
+                    batch = _Decoded(Work(arrived_at=arrival.at))
+                batch.work.retracted.extend(arrival.delivery.retracted)
             self._note(batch.work, arrival.delivery)
             for number, transaction in enumerate(arrival.delivery.transactions):
                 if number % _DECODED_AT_ONCE == 0:
@@ -149,6 +154,7 @@ class Pipeline:
                     batch = _Decoded(Work(arrived_at=arrival.at))
                 batch.entries.append(entry)
                 batch.rows += entry.rows
+            _end(batch.work, arrival.delivery)
         self._move_checkpoint(batch.work, [arrival.delivery for arrival in arrivals])
         yield batch
 
@@ -168,10 +174,6 @@ class Pipeline:
 
     def _move_checkpoint(self, work: Work, deliveries: Sequence[Delivery]) -> None:
         state = next((each.state for each in reversed(deliveries) if each.state), None)
-        work.finalized_slot = _highest(each.finalized_slot for each in deliveries)
-        work.tip_slot = _highest(each.tip_slot for each in deliveries)
-        for each in deliveries:
-            work.missing, work.complete = settle_gaps(work.missing, work.complete, each.missing, each.complete)
         if state is not None:
             slots = [transaction.slot for each in deliveries for transaction in each.transactions]
             work.checkpoint = Checkpoint(self._source, max(slots, default=0), state)
@@ -201,6 +203,8 @@ async def write_entries(writer: Writer, entries: Sequence[Entry], work: Work) ->
         return Written([await writer.write(_filled(work, entries))])
     except Exception as error:
         heed()
+        if isinstance(error, ForkTooDeep):
+            raise
         _LOG.warning("a batch was refused", extra={"cause": str(error), "transactions": len(entries)})
         if not entries:
             raise
@@ -208,8 +212,9 @@ async def write_entries(writer: Writer, entries: Sequence[Entry], work: Work) ->
             refused = _refused(entries[0], error)
             return Written([await writer.write(_filled(work, [refused]))], refused.letters)
     half = len(entries) // 2
-    first = await write_entries(writer, entries[:half], Work(rates=work.rates, arrived_at=work.arrived_at))
-    second = await write_entries(writer, entries[half:], replace(work, rates=[]))
+    before = Work(rates=work.rates, retracted=work.retracted, arrived_at=work.arrived_at)
+    first = await write_entries(writer, entries[:half], before)
+    second = await write_entries(writer, entries[half:], replace(work, rates=[], retracted=[]))
     return Written(first.stored + second.stored, first.refused + second.refused)
 
 
@@ -228,8 +233,15 @@ def _refused(entry: Entry, error: Exception) -> Entry:
     return Entry(entry.transaction, letters=[*entry.letters, *dead_letters(entry.transaction, [cause])])
 
 
-def _highest(slots: Iterable[int | None]) -> int | None:
-    return max((slot for slot in slots if slot is not None), default=None)
+def _end(work: Work, delivery: Delivery) -> None:
+    """What a delivery says of the chain holds once its last transaction is stored."""
+    work.finalized_slot = _higher(work.finalized_slot, delivery.finalized_slot)
+    work.tip_slot = _higher(work.tip_slot, delivery.tip_slot)
+    work.missing, work.complete = settle_gaps(work.missing, work.complete, delivery.missing, delivery.complete)
+
+
+def _higher(known: int | None, told: int | None) -> int | None:
+    return max((slot for slot in (known, told) if slot is not None), default=None)
 
 
 async def _pump(deliveries: AsyncIterator[Delivery], queue: "asyncio.Queue[_Arrival | None]") -> None:

@@ -151,6 +151,8 @@ class Hub:
     def _deliver(self, batch: Batch) -> None:
         """Synchronous on purpose: nobody can join between a record and the sequence that says it was delivered."""
         after = self.sequence
+        if batch.rolled_back:
+            self._withdraw(batch)
         self._deliver_tokens(batch, after)
         for trade in batch.trades:
             if trade.sequence > after:
@@ -163,6 +165,14 @@ class Hub:
         self.sequence = max(after, batch.last_sequence)
         if batch.trades:
             self.latencies.add((time.time() - batch.trades[0].block_time) * 1_000)
+
+    def _withdraw(self, batch: Batch) -> None:
+        """What left the chain is not delivered any more; what was delivered, readers have."""
+        gone = {each.sequence for each in batch.rolled_back}
+        for mint in {each.mint for each in batch.rolled_back}:
+            self.trades.withdraw(mint, lambda trade: trade.sequence in gone)
+        self.launches.withdraw(ALL, lambda token: token.launch_sequence in gone)
+        self.graduations.withdraw(ALL, lambda graduation: graduation.sequence in gone)
 
     def _deliver_tokens(self, batch: Batch, after: int) -> None:
         # Of a repaired batch the states are those of its head, newer than its records.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -42,6 +43,11 @@ class Mailbox(Generic[T]):
             self._arrived.clear()
             await self._arrived.wait()
         return self._records.popleft()
+
+    def withdraw(self, is_gone: Callable[[T], bool]) -> None:
+        """Lets go of records that the reader has not got yet."""
+        if any(map(is_gone, self._records)):
+            self._records = deque(record for record in self._records if not is_gone(record))
 
     def close(self) -> None:
         """Ends it: the reader gets what is there and then `Closed`."""

@@ -1,6 +1,6 @@
 """Who wants what: mailboxes by topic, so that a record reaches only those that it concerns."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -33,6 +33,11 @@ class Topic(Generic[T]):
     def send(self, key: str, record: T) -> None:
         for mailbox in self._mailboxes.get(key, ()):
             mailbox.put(record)
+
+    def withdraw(self, key: str, is_gone: Callable[[T], bool]) -> None:
+        """Takes back what was sent and not read yet."""
+        for mailbox in self._mailboxes.get(key, ()):
+            mailbox.withdraw(is_gone)
 
     def close(self) -> None:
         """Ends every mailbox."""

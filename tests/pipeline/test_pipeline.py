@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import asyncpg
+import msgspec
 import pytest
 from chain import CREATOR, MINT, POOL, call, data_line, event, from_logs, key, self_cpi, swap_buy, transaction
 from dumps import dump
 from factories import signature
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.programs import PUMP_SWAP, WSOL
+from app.domain.programs import PUMP_SWAP, WSOL, Commitment
 from app.domain.records import Batch
-from app.errors import SourceLost
+from app.domain.slots import SlotRange
+from app.errors import ForkTooDeep, SourceLost
 from app.settings import Settings
 from app.store.checkpoints import read_checkpoint
 from app.store.dead_letters import list_dead_letters
@@ -278,3 +280,51 @@ async def test_a_trade_that_waited_for_its_pool_is_stored_once_the_pool_is_known
     assert await connection.fetchval("SELECT count(*) FROM trades") == 1
     await connection.close()
     assert [trade.signature for batch in bus.batches for trade in batch.trades] == [signature("waiting")]
+
+
+def confirmed(count: int) -> list[Transaction]:
+    return [msgspec.structs.replace(each, commitment=Commitment.CONFIRMED) for each in buys(count)]
+
+
+@dataclass
+class ForkingSource(ListSource):
+    """Delivers each transaction, then says that the last ones left the chain and come in later slots."""
+
+    is_simulated: bool = False
+    fork: int = 3
+    retracted: tuple[int, ...] = ()
+
+    async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
+        for each in self.transactions:
+            yield Delivery(transactions=(each,))
+        again = [msgspec.structs.replace(each, slot=each.slot + 1_000) for each in self.transactions[-self.fork :]]
+        left = self.retracted or tuple(each.slot for each in self.transactions[-self.fork :])
+        yield Delivery(retracted=left, transactions=tuple(again), complete=(SlotRange(again[0].slot, again[-1].slot),))
+
+
+async def test_what_left_the_chain_is_withdrawn_before_the_other_fork_is_stored(engine: AsyncEngine) -> None:
+    bus = Bus()
+    counters = await index(engine, ForkingSource(confirmed(12)), bus)
+    stored = await read_batch(engine, 0)
+    assert stored is not None
+    assert counters.stored == 15
+    assert [trade.slot for trade in stored.trades][-3:] == [450_001_009, 450_001_010, 450_001_011]
+    assert len(stored.trades) == 12
+    assert len([each for batch in bus.batches for each in batch.rolled_back]) == 3
+    for former, batch in itertools.pairwise(bus.batches):
+        assert batch.previous_sequence == former.last_sequence
+
+
+async def test_a_fork_that_is_deeper_than_finality_ends_the_indexer_with_one_clear_error(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    class Final(ForkingSource):
+        async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
+            yield Delivery(transactions=tuple(self.transactions), finalized_slot=450_000_011)
+            yield Delivery(retracted=(450_000_011,))
+
+    with pytest.raises(ForkTooDeep, match=r"slot 450000011 .* final"):
+        await index(engine, Final(confirmed(12)), Bus())
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM trades") == 12
+    await connection.close()
