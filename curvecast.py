@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from app.bus.feed import Bus
+    from app.domain.slots import SlotRange
     from indexer.sources import Source
 
 Command = Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]
@@ -161,6 +162,48 @@ async def record(options: argparse.Namespace, settings: Settings) -> int:
     return await _ended(writing)
 
 
+async def backfill(options: argparse.Namespace, settings: Settings) -> int:
+    """A range of slots, read from the nodes of CURVECAST_RPC_URLS."""
+    from indexer.backfilling import backfill as fill
+    from indexer.progress import Bar
+
+    slots = _slots(options.from_slot, options.to_slot)
+    bar = Bar(sys.stderr, "slots")
+    async with AsyncExitStack() as stack:
+        engine = await _migrated_engine(stack, settings)
+        bus = await _bus(stack, settings)
+        filling = asyncio.create_task(fill(settings, engine, bus, slots, bar.show))
+        stopped = asyncio.create_task(_stop_signal())
+        await asyncio.wait({filling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        code = await _ended(filling)
+        bar.end()
+        left = [] if filling.cancelled() else filling.result()
+    for gap in left:
+        _say(f"slots {gap.slots.first} to {gap.slots.last} are still missing: {gap.why}")
+    return code or int(bool(left))
+
+
+async def verify(options: argparse.Namespace, settings: Settings) -> int:
+    """Whether the store has what the chain has."""
+    from indexer.progress import Bar
+    from indexer.rpc.node import Node
+    from indexer.rpc.pool import Pool
+    from indexer.verify import sample
+    from indexer.verify import verify as compare
+
+    async with AsyncExitStack() as stack:
+        engine = await _current_engine(stack, settings)
+        slots = await _stored_slots(engine, options.from_slot, options.to_slot)
+        node = Node(await stack.enter_async_context(Pool(str(settings.rpc_urls))))
+        ranges = sample(slots, None if options.all else options.sample, options.seed)
+        total = sum(each.last - each.first + 1 for each in ranges)
+        bar = Bar(sys.stderr, "slots")
+        verdict = await compare(engine, node, ranges, lambda verdict: bar.show(verdict.slots, total))
+        bar.end()
+    print(verdict.text)
+    return 0 if verdict.is_perfect else 1
+
+
 async def node(options: argparse.Namespace, settings: Settings) -> int:
     """A made-up or recorded chain behind the interfaces of a Solana node, for development and tests."""
     try:
@@ -281,6 +324,25 @@ async def _compare_candles(settings: Settings) -> int:
     return 1 if any(each.differing for each in found) else 0
 
 
+def _slots(first: int, last: int) -> "SlotRange":
+    from app.domain.slots import SlotRange
+
+    if first > last:
+        raise StartupError(f"--from-slot {first} is after --to-slot {last}: exchange them.")
+    return SlotRange(first, last)
+
+
+async def _stored_slots(engine: "AsyncEngine", first: int | None, last: int | None) -> "SlotRange":
+    """The given range, or what is stored and final of it."""
+    from app.store.feed import read_first_point, read_head
+
+    head, oldest = await read_head(engine), await read_first_point(engine)
+    if head is None or oldest is None:
+        raise StartupError("nothing is stored yet: there is nothing to verify.")
+    newest = head.finalized.slot if head.finalized else head.point.slot
+    return _slots(oldest.slot if first is None else first, newest if last is None else last)
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -338,6 +400,17 @@ def _parser() -> argparse.ArgumentParser:
     candles = "instead, compare candles with TimescaleDB's aggregates, in CURVECAST_DATABASE_URL"
     command.add_argument("--candles", action="store_true", help=candles)
 
+    command = _add(commands, "backfill", backfill, "fill a range of slots from CURVECAST_RPC_URLS; run again to go on")
+    command.add_argument("--from-slot", type=_positive, required=True, metavar="SLOT", help="first slot")
+    command.add_argument("--to-slot", type=_positive, required=True, metavar="SLOT", help="last slot")
+
+    command = _add(commands, "verify", verify, "read final blocks again and compare them with what is stored")
+    command.add_argument("--from-slot", type=_positive, metavar="SLOT", help="first slot; the oldest stored one")
+    command.add_argument("--to-slot", type=_positive, metavar="SLOT", help="last slot; the newest final one")
+    command.add_argument("--sample", type=_positive, default=200, metavar="SLOTS", help="slots drawn at random (200)")
+    command.add_argument("--all", action="store_true", help="every slot of the range")
+    command.add_argument("--seed", type=int, default=1, help="the same seed draws the same slots (1)")
+
     command = _add(commands, "node", node, "serve a local chain as a Solana node does: JSON-RPC, WebSocket, gRPC")
     command.add_argument("--recording", type=Path, metavar="PATH", help="a recording or folder; else a made-up market")
     command.add_argument("--rate", type=float, help="made-up market: trades a second (40)")
@@ -367,7 +440,7 @@ def _add(commands: Any, name: str, command: Command, text: str) -> argparse.Argu
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--source", help="simulate (a made-up market), replay:PATH, rpc or logs; CURVECAST_SOURCE unless given"
+        "--source", help="simulate (a made-up market), replay:PATH, rpc, logs or geyser; CURVECAST_SOURCE unless given"
     )
     parser.add_argument("--rate", type=float, help="simulate: trades a second (40), at most 50000")
     parser.add_argument("--tokens", type=_positive, help="simulate: tokens that trade at once (200)")

@@ -29,10 +29,9 @@ class Progress:
         # A source without an end has no progress: its log tells the story.
         if self._is_terminal and isinstance(self._source, ReplaySource) and now - self._told > _EVERY_SECONDS:
             self._told = now
-            share = self._source.bytes_done / max(self._source.bytes_total, 1)
-            filled = "█" * int(share * _BAR)
             rate = counters.transactions / max(now - self._started, 1e-3)
-            text = f"{filled:░<{_BAR}} {share:4.0%}  {counters.stored:,} stored  {rate:,.0f} transactions/s"
+            bar = _bar(self._source.bytes_done, self._source.bytes_total)
+            text = f"{bar}  {counters.stored:,} stored  {rate:,.0f} transactions/s"
             print(f"\r\x1b[2K{text}", end="", file=self._out, flush=True)
 
     def end(self) -> None:
@@ -47,3 +46,29 @@ class Progress:
             file=self._out,
             flush=True,
         )
+
+
+class Bar:
+    """A bar over something that can be counted, with its rate; nothing where `out` is no terminal."""
+
+    def __init__(self, out: TextIO, what: str) -> None:
+        self._out = out
+        self._what = what
+        self._started = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        """Called as often as there is news."""
+        if self._out.isatty():
+            rate = done / max(time.monotonic() - self._started, 1e-3)
+            text = f"{_bar(done, total)}  {done:,} of {total:,} {self._what}  {rate:,.0f}/s"
+            print(f"\r\x1b[2K{text}", end="", file=self._out, flush=True)
+
+    def end(self) -> None:
+        if self._out.isatty():
+            print("\r\x1b[2K", end="", file=self._out, flush=True)
+
+
+def _bar(done: int, total: int) -> str:
+    share = done / max(total, 1)
+    filled = "█" * int(share * _BAR)
+    return f"{filled:░<{_BAR}} {share:4.0%}"

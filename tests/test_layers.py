@@ -66,6 +66,10 @@ FLOORS: dict[str, set[str]] = {
         *("app.store", "app.domain", "app.errors"),
     },
     "indexer.progress": {"indexer.pipeline", "indexer.sources"},
+    "indexer.backfilling": {
+        *("indexer.run", "indexer.rpc", "indexer.sources", "indexer.announcing"),
+        *("app.store", "app.domain", "app.settings"),
+    },
     "indexer.verify": {
         *("indexer.rpc", "indexer.entries", "indexer.pools", "indexer.transaction", "app.store", "app.domain"),
     },

@@ -18,6 +18,15 @@ async def open_gaps(engine: AsyncEngine, limit: int | None = None) -> list[OpenG
         return [OpenGap(SlotRange(row.first_slot, row.last_slot), row.why, row.since, row.source) for row in rows]
 
 
+async def open_gap(engine: AsyncEngine, gap: Gap, source: str) -> None:
+    """Notes a gap beside the writer: whoever fills gaps will find it."""
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        driver: asyncpg.Connection = raw.driver_connection  # type: ignore[assignment]
+        async with driver.transaction():
+            await change_gaps(driver, [gap], [], source)
+
+
 async def change_gaps(
     connection: asyncpg.Connection, missing: Sequence[Gap], complete: Sequence[SlotRange], source: str
 ) -> None:

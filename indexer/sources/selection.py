@@ -9,12 +9,13 @@ from indexer.sources import Source
 from indexer.sources.replay import ReplaySource
 from indexer.sources.simulate import SimulateSource
 
-KNOWN: Final = "simulate, replay:PATH, rpc, logs"
+KNOWN: Final = "simulate, replay:PATH, rpc, logs, geyser"
 _OPTIONS: Final = {
     "simulate": {"rate", "tokens", "seed", "count"},
     "replay": {"speed"},
     "rpc": set[str](),
     "logs": set[str](),
+    "geyser": set[str](),
 }
 
 
@@ -49,6 +50,8 @@ def open_source(name: str, options: SourceOptions, settings: Settings) -> Source
         return _rpc(settings)
     if kind == "logs" and not path:
         return _logs(settings)
+    if kind == "geyser" and not path:
+        return _geyser(settings)
     raise StartupError(f"there is no source {name!r}: name one of {KNOWN}.")
 
 
@@ -66,3 +69,9 @@ def _logs(settings: Settings) -> Source:
 
     pool = Pool(str(settings.rpc_urls))
     return LogsSource(pool, settings.rpc_commitment, settings.logs_requests_per_second)
+
+
+def _geyser(settings: Settings) -> Source:
+    from indexer.sources.geyser.source import GeyserSource
+
+    return GeyserSource(str(settings.geyser_urls), str(settings.geyser_token), settings.rpc_commitment)
