@@ -1,5 +1,7 @@
 """The waits of sources that follow nodes, shortened: tests of them wait for what happens, not for clocks."""
 
+import socket
+
 import pytest
 
 _SHORT = {
@@ -19,3 +21,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fractions of a second become hundredths."""
     for name, seconds in _SHORT.items():
         monkeypatch.setattr(name, seconds)
+    monkeypatch.setattr("node.serving.socket.create_server", _prompt_server)
+
+
+_create_server = socket.create_server
+
+
+def _prompt_server(address: tuple[str, int], *, reuse_port: bool = False) -> socket.socket:
+    """A listener whose connections answer at once: asyncio's own loop leaves them Nagle's 40 ms for each answer.
+
+    uvloop would not, but the node's faults CUT and RESET do nothing to its transports, and their tests would be idle.
+    """
+    listener = _create_server(address, reuse_port=reuse_port)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -124,30 +124,17 @@ async def test_a_transaction_that_cannot_be_fetched_is_told_as_missing() -> None
         assert all(span(gap)[0] == span(gap)[1] >= first for gap in judge.missing)
 
 
-async def test_a_lost_connection_is_a_gap_that_its_signatures_fill() -> None:
-    chain = made()
-    async with heard(chain) as (node, judge):
-        first = chain.tip(Commitment.CONFIRMED) + 1
-        await chain.advance(10)
-        await judge.until(lambda: true(chain, first) <= judge.trades)
-        node.act(Kind.CUT)
-        await chain.advance(10)
-        await listening(node, chain, judge)
-        await judge.until(lambda: bool(judge.missing) and judge.missing[0].slots in judge.ranges)
-        await judge.until(lambda: true(chain, first) <= judge.trades)
-
-
-async def test_a_half_open_connection_is_found_by_the_slots_that_do_not_come() -> None:
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.RESET, Kind.HALF_OPEN])
+async def test_a_lost_connection_is_a_gap_that_its_signatures_fill(kind: Kind) -> None:
     chain = made()
     await chain.advance(40)
-    async with serve_node(chain, speed=8) as node, Judge(source(node, silence=0.5)) as judge:
+    async with serve_node(chain, speed=8) as node, Judge(source(node, silence=0.3)) as judge:
         await judge.until(lambda: len(judge.trades) > 20)
         first = chain.tip(Commitment.CONFIRMED) + 1
-        node.act(Kind.HALF_OPEN)
+        node.act(kind)
         await judge.until(lambda: bool(judge.missing) and judge.missing[0].slots in judge.ranges)
-        last = judge.missing[0].slots.last
-        judge_true = set(true_trades(chain, first=first, last=last))
-        await judge.until(lambda: judge_true <= judge.trades)
+        expected = set(true_trades(chain, first=first, last=judge.missing[0].slots.last))
+        await judge.until(lambda: expected <= judge.trades)
 
 
 async def test_a_restart_fills_the_time_since() -> None:
