@@ -14,6 +14,8 @@ from indexer.rpc.span import Proven, Unproven, proven_blocks
 from indexer.sources import Delivery, Unreadable
 
 _LOOK_SECONDS: Final = 2.0
+_MARGIN_SLOTS: Final = 32
+"""Below the newest final slot: whoever follows the chain has noticed by then what a fork took away."""
 _REST_SECONDS: Final = 300.0
 """How long a range is left alone that no node gives."""
 
@@ -55,21 +57,21 @@ class BackfillSource:
         gap left that can be filled, if it was told to."""
         async with self._pool:
             while True:
-                final = await self._node.slot(Commitment.FINALIZED)
+                final = await self._node.slot(Commitment.FINALIZED) - _MARGIN_SLOTS
                 found = [each for each in await self._gaps() if each.slots.first <= final and not self._rests_now(each)]
                 if not found and self._until_filled:
                     return
                 for gap in found:
-                    async for delivery in self._fill(SlotRange(gap.slots.first, min(gap.slots.last, final)), final):
+                    async for delivery in self._fill(SlotRange(gap.slots.first, min(gap.slots.last, final))):
                         yield delivery
                 await asyncio.sleep(self._look_seconds)
 
-    async def _fill(self, slots: SlotRange, final: int) -> AsyncIterator[Delivery]:
+    async def _fill(self, slots: SlotRange) -> AsyncIterator[Delivery]:
         reached = slots.first
         try:
             async with aclosing(proven_blocks(self._node, slots)) as pieces:
                 async for piece in pieces:
-                    yield _delivery(piece, final)
+                    yield _delivery(piece)
                     reached = piece.slots.last + 1
         except Unproven as error:
             self._rests[reached] = time.monotonic() + self._rest_seconds
@@ -79,11 +81,10 @@ class BackfillSource:
         return self._rests.get(gap.slots.first, 0.0) > time.monotonic()
 
 
-def _delivery(piece: Proven, final: int) -> Delivery:
+def _delivery(piece: Proven) -> Delivery:
     block = piece.block
     return Delivery(
         transactions=block.transactions if block else (),
         unreadable=tuple(Unreadable(f"block {piece.slots.last}", why) for why in block.unreadable) if block else (),
         complete=(piece.slots,),
-        finalized_slot=final,
     )

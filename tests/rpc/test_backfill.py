@@ -38,7 +38,7 @@ def filler(gaps: Gaps, *nodes: Node) -> Judge:
 
 async def test_a_gap_is_filled_to_its_last_slot_and_skipped_slots_are_proven() -> None:
     chain = made(skipped_share=0.3)
-    await chain.advance(160)
+    await chain.advance(200)
     first = next(chain.blocks(0, chain.slot)).slot + 3
     gaps = Gaps((first, first + 40), (first + 60, first + 61), (first + 90, first + 90))
     async with serve_node(chain) as node, filler(gaps, node) as judge:
@@ -49,22 +49,22 @@ async def test_a_gap_is_filled_to_its_last_slot_and_skipped_slots_are_proven() -
 
 async def test_the_end_of_a_gap_waits_until_it_is_final() -> None:
     chain = made()
-    await chain.advance(80)
+    await chain.advance(120)
     last = chain.slot
-    gaps = Gaps((last - 50, last))
+    gaps = Gaps((last - 90, last))
     async with serve_node(chain) as node, filler(gaps, node) as judge:
         await judge.until(lambda: bool(judge.complete))
         assert last not in judge.complete
-        await chain.advance(40)
+        await chain.advance(80)
         await judge.reached(last)
-    judge.check(chain, last - 50, last)
+    judge.check(chain, last - 90, last)
 
 
 @pytest.mark.parametrize("kind", [Kind.CUT, Kind.RESET, Kind.STATUS, Kind.MALFORMED, Kind.TOO_MANY])
 async def test_a_node_that_fails_now_and_then_costs_nothing_but_time(kind: Kind) -> None:
     chain = made()
     await chain.advance(120)
-    last = chain.slot - 40
+    last = chain.slot - 80
     gaps = Gaps((last - 30, last))
     async with serve_node(chain) as bad, serve_node(chain) as good:
         bad.faults.add(kind, "getBlock", share=0.5, seconds=0.05)

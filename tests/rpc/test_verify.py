@@ -27,8 +27,8 @@ from node.serving import serve_node
 async def filled(engine: AsyncEngine) -> AsyncIterator[tuple[Pool, SlotRange]]:
     """A store that was filled from a node, as a gap, and the node's pool."""
     chain = Chain(simulated(rate=40, tokens=10, started=1_790_000_000), Mix(seed=7, skipped_share=0.2))
-    await chain.advance(100)
-    slots = SlotRange(next(chain.blocks(0, chain.slot)).slot + 1, chain.slot - 50)
+    await chain.advance(140)
+    slots = SlotRange(next(chain.blocks(0, chain.slot)).slot + 1, chain.slot - 80)
     async with serve_node(chain) as node, written(engine, slots) as settings:
 
         async def gaps() -> list[OpenGap]:
