@@ -81,7 +81,7 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
     world.begin()
     undone = await undo(connection, books.world, books.accounts, journal, feed, work.retracted, arrived)
     arrived = _placed(journal, arrived)
-    await world.load(connection, {event.mint for event, _, _ in arrived})
+    await world.load(connection, {event.mint for event, _, _ in arrived} | {facts.mint for facts in work.facts})
     await world.learn_wallets(connection, _wallets(arrived, work.balances))
     rewound = undone.feed
     state = rewound.after([event for event, _, _ in arrived], work.finalized_slot)
@@ -90,6 +90,7 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
     await journal.begin(connection, head, settled_slot(state.finalized_slot, state.slot))
     one = OneBatch(connection, books, rewound.sequence, state.finalized_slot)
     changed = await one.store_events(arrived, work.balances)
+    one.fill(work.facts)
     batch_tokens = await one.store_states(changed)
     state = replace(state, sequence=one.sequence)
     await change_gaps(connection, [*work.missing, *undone.missed], work.complete, feed.source)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Trade
+from app.domain.facts import TokenFacts
 from app.domain.money import multiply
 from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
 from app.store.writer_accounts import (
@@ -22,6 +23,7 @@ from app.store.writer_accounts import (
 )
 from app.store.writer_candles import encode_candles, fold_minutes, store_candles
 from app.store.writer_changes import encode_changes, store_changes
+from app.store.writer_facts import fill
 from app.store.writer_firsts import note_firsts
 from app.store.writer_journal import Journal
 from app.store.writer_notes import note_balances, note_tokens
@@ -102,6 +104,13 @@ class OneBatch:
         note_balances(self._journal, self._world, self._accounts, balances)
         _, changed = await beside(store_candles(self._connection, candles), lambda: self._change_all(new, given))
         return changed
+
+    def fill(self, facts: Iterable[TokenFacts]) -> None:
+        """Takes what accounts say of tokens that are stored."""
+        for each in facts:
+            if (state := self._world.token(each.mint)) is not None:
+                fill(state, each)
+                self._world.touched[each.mint] = state
 
     async def store_states(self, balances: Sequence[AccountRow]) -> tuple[TokenRecord, ...]:
         """Stores the changed balances and every touched token as it is now, and makes the records."""

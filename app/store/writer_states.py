@@ -161,13 +161,19 @@ def note_venue(venue: VenueRow, event: Event, key: ChainKey) -> None:
 def _apply_launch(state: TokenState, event: Launch, key: ChainKey) -> None:
     row, curve = state.row, state.venues[event.bonding_curve]
     row.decimals = event.base_decimals
-    row.name, row.symbol, row.uri = _text(event.name), _text(event.symbol), _text(event.uri)
-    row.token_program = event.token_program
+    if event.name is not None:
+        row.name = text(event.name)
+    if event.symbol is not None:
+        row.symbol = text(event.symbol)
+    if event.uri is not None:
+        row.uri = text(event.uri)
+    row.token_program = event.token_program or row.token_program
     row.launch_identity = event.identity
     _note_creator(row, event.creator, 2, key)
     _note_supply(row, event.total_supply, key)
     curve.config = event.config or curve.config
-    curve.initial_real_base_reserves = event.real_base_reserves
+    if event.real_base_reserves is not None:
+        curve.initial_real_base_reserves = event.real_base_reserves
     _note_state(curve, event, key)
 
 
@@ -295,7 +301,7 @@ def _earliest(known: int | None, time: int) -> int:
     return time if known is None else min(known, time)
 
 
-def _text(value: str | None) -> str | None:
+def text(value: str | None) -> str | None:
     """Text as Postgres can keep it: without NUL."""
     return None if value is None else value.replace("\x00", "")
 
