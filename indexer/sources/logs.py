@@ -5,7 +5,6 @@ within a rate that free nodes allow. Logs prove nothing complete: what is known 
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -14,13 +13,13 @@ from typing import Final
 
 import msgspec
 
-from app.bus.backoff import Backoff
 from app.domain.programs import Commitment
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost, StartupError
 from indexer.rpc.fetching import Fetched, Fetcher, Wanted, Why
 from indexer.rpc.heads import SILENCE_SECONDS
-from indexer.rpc.logs_socket import Logged, Ticked, read_logs
+from indexer.rpc.listening import Opened, listen
+from indexer.rpc.logs_socket import Logged, Ticked
 from indexer.rpc.node import Node, Signed
 from indexer.rpc.pool import DEGRADED, OK, Pool
 from indexer.sources import Delivery
@@ -28,7 +27,6 @@ from indexer.sources.holes import Hole, list_hole
 from indexer.sources.logged import PROGRAMS, read_logged
 from indexer.transaction import Transaction
 
-_LOG = logging.getLogger(__name__)
 _INBOX: Final = 10_000
 _BATCH: Final = 500
 _REMEMBERED: Final = 50_000
@@ -36,7 +34,6 @@ _REMEMBERED: Final = 50_000
 _POOLS: Final = 500_000
 _SETTLE_SECONDS: Final = 1.0
 """Nodes list a transaction a moment after they tell its logs."""
-_FAILURES: Final = 3
 
 
 class _State(msgspec.Struct, frozen=True, array_like=True):
@@ -47,11 +44,7 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
 _STATE: Final = msgspec.msgpack.Decoder(_State)
 
 
-class _Opened(msgspec.Struct, frozen=True, gc=False):
-    """A new connection: what came before the first slot that it tells may be missing."""
-
-
-_News = Logged | Ticked | Fetched | _Opened | SourceLost
+_News = Logged | Ticked | Fetched | Opened | SourceLost
 
 
 class LogsSource:
@@ -107,7 +100,8 @@ class LogsSource:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.pool)
             await stack.enter_async_context(self._fetcher)
-            self._tasks = {asyncio.create_task(self._listen())}
+            listening = listen(self.pool, PROGRAMS, self._commitment, self._silence_seconds, self._inbox.put)
+            self._tasks = {asyncio.create_task(listening)}
             stack.push_async_callback(self._stop)
             while True:
                 batch = _Batch()
@@ -120,29 +114,6 @@ class LogsSource:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _listen(self) -> None:
-        """Puts what nodes tell into the inbox; at last the reason why none does."""
-        backoff, failures = Backoff(), 0
-        while True:
-            usable = self.pool.usable()
-            if not usable:
-                return await self._inbox.put(SourceLost(self.pool.why_down()))
-            endpoint = usable[failures % len(usable)]
-            try:
-                await self._inbox.put(_Opened())
-                async for told in read_logs(endpoint.socket_address, PROGRAMS, self._commitment, self._silence_seconds):
-                    failures = 0
-                    await self._inbox.put(told)
-            except SourceLost as error:
-                why = f"{endpoint.name}: {error}"
-            failures += 1
-            if failures > max(_FAILURES, len(usable)):
-                return await self._inbox.put(SourceLost(f"no node tells logs: {why}"))
-            _LOG.warning("logs are interrupted", extra={"cause": why})
-            if failures == 1:
-                backoff.reset()
-            await asyncio.sleep(backoff.next_seconds())
-
     async def _gather(self) -> list[_News]:
         news = [await self._inbox.get()]
         while len(news) < _BATCH and not self._inbox.empty():
@@ -153,7 +124,7 @@ class LogsSource:
         match news:
             case SourceLost():
                 raise news
-            case _Opened():
+            case Opened():
                 self._is_new = True
             case Fetched():
                 self._take_fetched(news, batch)

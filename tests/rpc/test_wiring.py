@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Secret
 
@@ -12,6 +12,7 @@ from app.domain.programs import Commitment
 from app.errors import StartupError
 from app.settings import Settings
 from app.store.tables import trades
+from indexer.pipeline import Counters
 from indexer.run import run_indexer
 from indexer.sources.selection import SourceOptions, open_source
 from node.chain import Chain, Mix
@@ -27,7 +28,7 @@ def test_without_nodes_it_says_what_to_set() -> None:
         open_source("rpc", SourceOptions(), Settings())
 
 
-async def test_the_trades_of_the_chain_are_in_the_store_once(engine: AsyncEngine) -> None:
+async def test_the_trades_of_the_chain_are_in_the_store_once_across_a_fork(engine: AsyncEngine) -> None:
     chain = Chain(simulated(rate=40, tokens=20, started=1_790_000_000), Mix(seed=3))
     await chain.advance(40)
     bus = Bus("memory://", 100)
@@ -41,15 +42,27 @@ async def test_the_trades_of_the_chain_are_in_the_store_once(engine: AsyncEngine
                 await asyncio.sleep(0.01)
             first = chain.tip(Commitment.CONFIRMED) + 1
             await chain.advance(30)
-            true = true_trades(chain, first=first, last=chain.tip(Commitment.CONFIRMED))
-            while await stored(engine) < len(true) and not indexing.done():
-                await asyncio.sleep(0.02)
+            await same(engine, chain, first, indexing)
+            before = set(await stored(engine))
+            chain.fork(12)
+            await chain.advance(4)
+            await same(engine, chain, first, indexing)
         indexing.cancel()
         await asyncio.gather(indexing, return_exceptions=True)
     await bus.disconnect()
-    assert await stored(engine) == len(true) > 50
+    assert before - set(await stored(engine)), "the fork took no trade away: this proves nothing"
 
 
-async def stored(engine: AsyncEngine) -> int:
+async def same(engine: AsyncEngine, chain: Chain, first: int, indexing: "asyncio.Task[Counters]") -> None:
+    """Waits until the store holds the trades of the present fork, each once, and nothing else."""
+    true = sorted(true_trades(chain, first=first, last=chain.tip(Commitment.CONFIRMED)))
+    assert len(true) > 50
+    while await stored(engine) != true:
+        if indexing.done():
+            indexing.result()
+        await asyncio.sleep(0.02)
+
+
+async def stored(engine: AsyncEngine) -> list[bytes]:
     async with engine.connect() as connection:
-        return int((await connection.execute(select(func.count()).select_from(trades))).scalar_one())
+        return sorted((await connection.execute(select(trades.c.identity))).scalars())
