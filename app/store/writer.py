@@ -24,6 +24,8 @@ LOCK = 0x43_55_52_56_45_57  # "CURVEW"
 _STANDBY_SECONDS = 1.0
 _SEEK = "SET enable_hashjoin = off; SET enable_mergejoin = off"
 """The writer joins few given keys with large tables: always by index, also where statistics are old or missing."""
+_NOTICE_LOSS = "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3"
+"""The server lets go of the lock of a machine that is gone after six seconds, where its own settings say two hours."""
 
 
 class Writer:
@@ -93,7 +95,7 @@ class Writer:
         try:
             raw = await self._session.get_raw_connection()
             connection: asyncpg.Connection = raw.driver_connection  # type: ignore[assignment]
-            await connection.execute(_SEEK)
+            await connection.execute(f"{_SEEK}; {_NOTICE_LOSS}")
             await _take_lock(connection)
             await self._reload(connection)
             await self._books.journal.load(connection)

@@ -29,6 +29,11 @@ async def main():
 asyncio.run(main())
 """
 
+ENDLESS = INDEXER.replace(f"rate=50_000, tokens=20, seed=5, count={TRADES}", "rate=200, tokens=20, seed=5").replace(
+    "once=True", "once=False"
+)
+TAKE_OVER_SECONDS = 10.0
+
 
 async def count_trades(url: str) -> int:
     connection = await asyncpg.connect(url)
@@ -38,8 +43,8 @@ async def count_trades(url: str) -> int:
         await connection.close()
 
 
-def start(url: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", INDEXER, url])
+def start(url: str, script: str = INDEXER) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", script, url])
 
 
 async def run_to_the_end(url: str) -> None:
@@ -69,3 +74,38 @@ async def test_killed_three_times_and_resumed_it_ends_with_the_same_tables(
     assert len(expected["trades"]) >= TRADES
     for table in TABLES:
         assert found[table] == expected[table], table
+
+
+async def test_a_standby_takes_over_within_ten_seconds_after_the_first_is_killed(
+    engine: AsyncEngine, database_url: str
+) -> None:
+    first = start(database_url, ENDLESS)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while await count_trades(database_url) < 50:
+            await asyncio.sleep(0.01)
+    second = start(database_url, ENDLESS)
+    try:
+        await waiting_for_the_lock(database_url)
+        first.kill()
+        await asyncio.to_thread(first.wait)
+        stored = await count_trades(database_url)
+        async with asyncio.timeout(TAKE_OVER_SECONDS):
+            while await count_trades(database_url) == stored:
+                await asyncio.sleep(0.05)
+        assert second.poll() is None
+    finally:
+        for each in (first, second):
+            each.kill()
+            await asyncio.to_thread(each.wait)
+
+
+async def waiting_for_the_lock(url: str) -> None:
+    """Returns when the session of another writer asks for the lock in vain."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%try_advisory%'"
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while await connection.fetchval(f"{asked} AND pid <> pg_backend_pid()") < 1:
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
