@@ -25,7 +25,7 @@ def made(**mix: float) -> Chain:
 
 
 def source(*nodes: Node, commitment: str = "confirmed") -> RpcSource:
-    pool = Pool(",".join(node.setting for node in nodes), look_seconds=0.1, patience_seconds=1.0)
+    pool = Pool(",".join(node.setting for node in nodes), look_seconds=0.1, patience_seconds=0.6)
     return RpcSource(pool, commitment, finality_seconds=0.2)
 
 
@@ -245,9 +245,9 @@ async def test_a_node_that_lags_behind_the_other_does_not_hold_it_up() -> None:
 async def test_a_half_open_websocket_is_replaced_and_slots_are_polled_meanwhile() -> None:
     chain = made()
     await chain.advance(40)
-    async with serve_node(chain, speed=8) as node:
+    async with serve_node(chain, speed=20) as node:
         followed = source(node)
-        followed.heads.silence_seconds = 0.6
+        followed.heads.silence_seconds = 0.4
         async with Judge(followed) as judge:
             await judge.until(lambda: followed.heads.is_live)
             first = behind(chain) + 1

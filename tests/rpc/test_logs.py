@@ -29,7 +29,7 @@ def made() -> Chain:
 
 
 def source(*nodes: Node, per_second: float = 500.0, silence: float = 10.0) -> LogsSource:
-    pool = Pool(",".join(node.setting for node in nodes), look_seconds=0.1, patience_seconds=2.0)
+    pool = Pool(",".join(node.setting for node in nodes), look_seconds=0.1, patience_seconds=0.3)
     return LogsSource(pool, "confirmed", per_second, silence_seconds=silence)
 
 
@@ -128,7 +128,7 @@ async def test_a_transaction_that_cannot_be_fetched_is_told_as_missing() -> None
 async def test_a_lost_connection_is_a_gap_that_its_signatures_fill(kind: Kind) -> None:
     chain = made()
     await chain.advance(40)
-    async with serve_node(chain, speed=8) as node, Judge(source(node, silence=0.3)) as judge:
+    async with serve_node(chain, speed=20) as node, Judge(source(node, silence=0.3)) as judge:
         await judge.until(lambda: len(judge.trades) > 20)
         first = chain.tip(Commitment.CONFIRMED) + 1
         node.act(kind)
