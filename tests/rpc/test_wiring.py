@@ -9,7 +9,7 @@ from starlette.datastructures import Secret
 
 from app.bus.feed import Bus
 from app.domain.programs import Commitment
-from app.errors import StartupError
+from app.errors import ForkTooDeep, StartupError
 from app.settings import Settings
 from app.store.tables import trades
 from indexer.pipeline import Counters
@@ -66,3 +66,26 @@ async def same(engine: AsyncEngine, chain: Chain, first: int, indexing: "asyncio
 async def stored(engine: AsyncEngine) -> list[bytes]:
     async with engine.connect() as connection:
         return sorted((await connection.execute(select(trades.c.identity))).scalars())
+
+
+async def test_a_fork_deeper_than_finality_ends_the_indexer_and_deletes_nothing(engine: AsyncEngine) -> None:
+    chain = Chain(simulated(rate=40, tokens=20, started=1_790_000_000), Mix(seed=3))
+    await chain.advance(40)
+    bus = Bus("memory://", 100)
+    await bus.connect()
+    async with serve_node(chain) as node:
+        settings = Settings(rpc_urls=Secret(node.setting), rpc_commitment="finalized")
+        source = open_source("rpc", SourceOptions(), settings)
+        indexing = asyncio.create_task(run_indexer(settings, engine, source, bus, once=False))
+        async with asyncio.timeout(SECONDS):
+            while "getBlock" not in node.requests:
+                await asyncio.sleep(0.01)
+            await chain.advance(30)
+            while len(before := await stored(engine)) < 50:
+                await asyncio.sleep(0.02)
+            chain.fork(60)
+            await chain.advance(10)
+            with pytest.raises(ForkTooDeep):
+                await indexing
+    await bus.disconnect()
+    assert set(before) <= set(await stored(engine))
