@@ -6,6 +6,7 @@ Heavy imports stay inside the commands that need them, so that `--help` and mist
 import argparse
 import asyncio
 import dataclasses
+import functools
 import gc
 import os
 import signal
@@ -58,7 +59,7 @@ async def up(options: argparse.Namespace, settings: Settings) -> int:
     """Everything in one process: database, indexer, API."""
     from app.transport.listener import listen
 
-    source = _source(options, settings)
+    sources = _sources(options, settings)
     listener = listen(settings)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
@@ -66,8 +67,8 @@ async def up(options: argparse.Namespace, settings: Settings) -> int:
         bus = await _bus(stack, settings)
         server = _server(settings, engine, bus)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        indexing = asyncio.create_task(_index(settings, engine, source, bus, once=False))
-        _print_welcome(settings, source)
+        indexing = asyncio.create_task(_index(settings, engine, sources, bus, once=False))
+        _print_welcome(settings, sources)
         stopped = asyncio.create_task(_stop_signal())
         await asyncio.wait({serving, indexing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -104,11 +105,11 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
 
 async def index(options: argparse.Namespace, settings: Settings) -> int:
     """The indexer alone."""
-    source = _source(options, settings)
+    sources = _sources(options, settings)
     async with AsyncExitStack() as stack:
         engine = await _migrated_engine(stack, settings)
         bus = await _bus(stack, settings)
-        indexing = asyncio.create_task(_index(settings, engine, source, bus, once=options.once))
+        indexing = asyncio.create_task(_index(settings, engine, sources, bus, once=options.once))
         stopped = asyncio.create_task(_stop_signal())
         await asyncio.wait({indexing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         return await _ended(indexing)
@@ -155,8 +156,10 @@ async def record(options: argparse.Namespace, settings: Settings) -> int:
     """What a source hands over, written as a recording that `replay:` reads."""
     from indexer.sources.recorder import record as write
 
-    source = _source(options, settings)
-    writing = asyncio.create_task(write(source, options.out, _say))
+    sources = _sources(options, settings)
+    if len(sources) > 1:
+        raise StartupError("a recording is made of one source: name one.")
+    writing = asyncio.create_task(write(sources[0], options.out, _say))
     stopped = asyncio.create_task(_stop_signal())
     await asyncio.wait({writing, stopped}, return_when=asyncio.FIRST_COMPLETED)
     return await _ended(writing)
@@ -223,11 +226,11 @@ async def node(options: argparse.Namespace, settings: Settings) -> int:
 # ---------------------------------------------------------------- parts of commands
 
 
-def _source(options: argparse.Namespace, settings: Settings) -> "Source":
-    from indexer.sources.selection import SourceOptions, open_source
+def _sources(options: argparse.Namespace, settings: Settings) -> "list[Source]":
+    from indexer.sources.selection import SourceOptions, open_sources
 
     given = {each.name: getattr(options, each.name, None) for each in dataclasses.fields(SourceOptions)}
-    return open_source(settings.source, SourceOptions(**{k: v for k, v in given.items() if v is not None}), settings)
+    return open_sources(settings.source, SourceOptions(**{k: v for k, v in given.items() if v is not None}), settings)
 
 
 async def _migrated_engine(stack: AsyncExitStack, settings: Settings) -> "AsyncEngine":
@@ -260,12 +263,20 @@ async def _bus(stack: AsyncExitStack, settings: Settings) -> "Bus":
     return bus
 
 
-async def _index(settings: Settings, engine: "AsyncEngine", source: "Source", bus: "Bus", *, once: bool) -> None:
+async def _index(settings: Settings, engine: "AsyncEngine", sources: "list[Source]", bus: "Bus", *, once: bool) -> None:
     from indexer.progress import Progress
     from indexer.run import run_indexer
+    from indexer.sources.selection import LIVE
 
-    progress = Progress(source, sys.stderr)
-    await run_indexer(settings, engine, source, bus, once=once, on_progress=progress.show)
+    progress = Progress(sources[0], sys.stderr)
+    run = functools.partial(run_indexer, settings, engine, sources, bus, once=once, on_progress=progress.show)
+    if any(each.name in LIVE for each in sources):
+        from indexer.beside import open_beside
+
+        async with open_beside(settings, engine) as (beside, works):
+            await run(beside=beside, works=works)
+    else:
+        await run()
     progress.end()
 
 
@@ -347,8 +358,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _print_welcome(settings: Settings, source: "Source") -> None:
-    what = "SIMULATED data, a made-up market" if source.is_simulated else f"source {source.name}"
+def _print_welcome(settings: Settings, sources: "list[Source]") -> None:
+    is_simulated = any(each.is_simulated for each in sources)
+    names = ", ".join(each.name for each in sources)
+    what = "SIMULATED data, a made-up market" if is_simulated else f"source {names}"
     _say(f"GraphiQL   {_address(settings)}/graphql   ({what})")
     _say("Ctrl-C stops everything.")
 
@@ -440,7 +453,8 @@ def _add(commands: Any, name: str, command: Command, text: str) -> argparse.Argu
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--source", help="simulate (a made-up market), replay:PATH, rpc, logs or geyser; CURVECAST_SOURCE unless given"
+        "--source",
+        help="simulate (a made-up market), replay:PATH, rpc, logs or geyser; live ones also together, as geyser,rpc",
     )
     parser.add_argument("--rate", type=float, help="simulate: trades a second (40), at most 50000")
     parser.add_argument("--tokens", type=_positive, help="simulate: tokens that trade at once (200)")

@@ -52,6 +52,8 @@ class Settings:
     """Yellowstone gRPC endpoints, comma separated, as http://127.0.0.1:10000 or https://…"""
     geyser_token: Secret = field(default_factory=lambda: Secret(""))
     """Sent to them as `x-token`."""
+    ipfs_gateways: str = "https://ipfs.io,https://dweb.link"
+    """Where live sources fetch tokens' metadata that is on IPFS, comma separated; `none` fetches no metadata at all."""
     price_apis: str = (
         "jupiter=https://api.jup.ag/price/v3,"
         "coingecko=https://api.coingecko.com/api/v3/simple/price,"

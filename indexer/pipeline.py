@@ -67,9 +67,15 @@ class Pipeline:
     """One source's way into the store. `counters` may be read at any time."""
 
     def __init__(
-        self, settings: Settings, writer: Writer, pools: PoolBook, announcing: Announcing, source: str
+        self,
+        settings: Settings,
+        writer: Writer,
+        pools: PoolBook,
+        announcing: Announcing,
+        source: str,
+        counters: Counters | None = None,
     ) -> None:
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self.has_new_pools = False
         """Set when a pool became known: trades that waited for it can be decoded now."""
         self._settings = settings
@@ -160,6 +166,7 @@ class Pipeline:
 
     def _note(self, work: Work, delivery: Delivery) -> None:
         work.rates.extend(delivery.rates)
+        work.facts.extend(delivery.facts)
         self.counters.unreadable += len(delivery.unreadable)
         for piece in delivery.unreadable:
             _LOG.warning("unreadable input", extra={"where": piece.where, "why": piece.why})

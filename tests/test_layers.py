@@ -38,14 +38,30 @@ FLOORS: dict[str, set[str]] = {
     "indexer.wire": {"indexer.base58", "indexer.transaction", "app.domain"},
     "indexer.recordings": {"indexer.parse", "indexer.transaction", "indexer.base58", "app.domain"},
     "indexer.rpc": {
-        *("indexer.parse", "indexer.rpc_json", "indexer.transaction", "app.bus.backoff", "app.domain", "app.errors"),
+        *(
+            "indexer.facts",
+            "indexer.parse",
+            "indexer.rpc_json",
+            "indexer.transaction",
+            "app.bus.backoff",
+            "app.domain",
+            "app.errors",
+        ),
     },
     "indexer.sources.geyser": {
         *("indexer.sources", "indexer.decoders", "indexer.transaction", "indexer.base58", "app.domain", "app.errors"),
     },
     "indexer.sources": {
         *("indexer.recordings", "indexer.parse", "indexer.layouts", "indexer.transaction", "indexer.base58"),
-        *("indexer.rpc", "indexer.decoders", "app.bus.backoff", "app.domain", "app.settings", "app.errors"),
+        *(
+            "indexer.facts",
+            "indexer.rpc",
+            "indexer.decoders",
+            "app.bus.backoff",
+            "app.domain",
+            "app.settings",
+            "app.errors",
+        ),
     },
     "indexer.pipeline": {
         *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),
@@ -66,6 +82,10 @@ FLOORS: dict[str, set[str]] = {
         *("app.store", "app.domain", "app.errors"),
     },
     "indexer.progress": {"indexer.pipeline", "indexer.sources"},
+    "indexer.beside": {
+        *("indexer.sources", "indexer.rpc", "indexer.metadata", "indexer.facts"),
+        *("app.store", "app.domain", "app.settings"),
+    },
     "indexer.backfilling": {
         *("indexer.run", "indexer.rpc", "indexer.sources", "indexer.announcing"),
         *("app.store", "app.domain", "app.settings"),

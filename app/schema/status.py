@@ -1,7 +1,7 @@
 """The `status` query: is everything as promised, and if not, which part is it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from app.schema.chain import ChainPoint
 from app.schema.context import Context, Info
 from app.schema.loaders import fresh_rates
 from app.schema.scalars import BigInt
+from app.store.components import Told, read_components
 from app.store.engine import is_lost
 from app.store.feed import read_first_point, read_head
 from app.store.gaps import open_gaps
@@ -24,6 +25,9 @@ from app.store.gaps import open_gaps
 _NOWHERE: Final = records.ChainPoint(0, 0, Commitment.FINALIZED)
 """Genesis: where an empty store stands, and all that is known to be final when no source tells more."""
 _READ_SECONDS: Final = 2.0
+_SILENT_SECONDS: Final = 5.0
+_SOURCE: Final = "source "
+"""How the indexer begins the names of what the market is fed from; the others are parts of these, or beside them."""
 _GAPS_SHOWN: Final = 1_000
 """The oldest ones: a chain that is read through holes may have any number."""
 T = TypeVar("T")
@@ -56,6 +60,9 @@ class Component:
     detail: str | None = strawberry.field(description="Detail for people.")
 
 
+_DEGRADED_PART: Final = Component(name="", state=HealthState.DEGRADED, detail=None)
+
+
 @strawberry.type(description="Health of the server and how far it has indexed.")
 class Status:
     state: HealthState = strawberry.field(description="Overall.")
@@ -79,8 +86,10 @@ async def read_status(info: Info) -> Status:
     context, hub = info.context, info.context.hub
     head, database = await _read_head(context)
     head = head or hub.head
-    parts = [*_sources(head), database, bus_component(hub), _price_feed(context, head)]
     is_open = database.state is HealthState.OK
+    told = await _told(read_components(context.engine)) if is_open else None
+    parts = [*_sources(head, told or ()), database, bus_component(hub), _price_feed(context, head)]
+    others = [_component(each) for each in told or () if not each.name.startswith(_SOURCE)]
     first = await _told(read_first_point(context.engine)) if is_open else None
     gaps = await _told(open_gaps(context.engine, _GAPS_SHOWN)) if is_open else None
     point = head.point if head else _NOWHERE
@@ -92,10 +101,11 @@ async def read_status(info: Info) -> Status:
         "gaps": [gap.slots for gap in gaps or ()],
     }
     return Status(
-        state=worst(parts),
+        # With one node of several down the source goes on: the whole is not down, but below its promise.
+        state=worst([*parts, *(_DEGRADED_PART for each in others if each.state is not HealthState.OK)]),
         lag_slots=head.lag_slots if head else 0,
         delivery_latency_ms=_latency(hub),
-        components=parts,
+        components=[*parts, *others],
         subscriptions=hub.subscriptions,
         version=server_version(),
         **points,
@@ -148,14 +158,21 @@ async def _told(reading: Awaitable[T]) -> T | None:
         return None
 
 
-def _sources(head: Head | None) -> list[Component]:
+def _sources(head: Head | None, told: Sequence[Told]) -> list[Component]:
     if head is None:
         return [Component(name="source", state=HealthState.DEGRADED, detail="Nothing has been indexed yet.")]
+    by_name = {each.name: _component(each) for each in told}
     detail = "SIMULATED: this market is made up." if head.is_simulated else None
-    return [
-        Component(name=f"source {name}", state=HealthState.OK, detail=detail)
-        for name in map(str.strip, head.source.split(","))
-    ]
+    names = [f"{_SOURCE}{name.strip()}" for name in head.source.split(",")]
+    found = [by_name.get(name, Component(name=name, state=HealthState.OK, detail=None)) for name in names]
+    return [Component(name=each.name, state=each.state, detail=each.detail or detail) for each in found]
+
+
+def _component(told: Told) -> Component:
+    """As the indexer told it, unless it has not told anything for too long."""
+    if told.age_seconds > _SILENT_SECONDS:
+        return Component(name=told.name, state=HealthState.DOWN, detail="The indexer does not run.")
+    return Component(name=told.name, state=HealthState[told.state], detail=told.detail or None)
 
 
 def _price_feed(context: Context, head: Head | None) -> Component:

@@ -359,6 +359,16 @@ rates = Table(
     Column("usd", Numeric(), nullable=False),
 )
 
+components = Table(
+    "components",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("told_at", _time(), nullable=False),
+    comment="How the indexer's parts are, told by it every second or so: OK, DEGRADED or DOWN.",
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,

@@ -1,11 +1,12 @@
 """What a source is: a stream of `Delivery`, resumable from the state that the store keeps for it."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from app.domain.events import Rate
+from app.domain.facts import TokenFacts
 from app.domain.slots import Gap, SlotRange
 from indexer.transaction import Transaction
 
@@ -29,6 +30,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     missing: tuple[Gap, ...] = ()
     """Slots of which something is known to be missing, until a later delivery calls them complete."""
     rates: tuple[Rate, ...] = ()
+    facts: tuple[TokenFacts, ...] = ()
+    """What accounts tell of tokens that are stored; it fills what no event told."""
     unreadable: tuple[Unreadable, ...] = ()
     state: bytes = b""
     """Resume token: a source opened with it goes on after this delivery."""
@@ -38,6 +41,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The chain's own newest slot as the source knows it, for the lag."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where transactions come from."""
 
@@ -47,4 +51,13 @@ class Source(Protocol):
 
     def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Delivers from after `state` (None: from the start) until the source is exhausted or cancelled."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A source that knows how its parts are."""
+
+    def components(self) -> list[tuple[str, str, str]]:
+        """(name; OK, DEGRADED or DOWN; detail for people) of each part, without secrets."""
         ...

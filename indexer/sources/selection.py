@@ -10,6 +10,8 @@ from indexer.sources.replay import ReplaySource
 from indexer.sources.simulate import SimulateSource
 
 KNOWN: Final = "simulate, replay:PATH, rpc, logs, geyser"
+LIVE: Final = ("rpc", "logs", "geyser")
+"""Those that read the real chain."""
 _OPTIONS: Final = {
     "simulate": {"rate", "tokens", "seed", "count"},
     "replay": {"speed"},
@@ -32,6 +34,17 @@ class SourceOptions:
     """Ends the simulation after so many trades."""
     speed: float | None = None
     """Replays at so many times real time; None does not wait."""
+
+
+def open_sources(names: str, options: SourceOptions, settings: Settings) -> list[Source]:
+    """The sources of a list as `geyser,rpc`. Raises what `open_source` raises, and StartupError where one is
+    named twice."""
+    kinds = [part.strip() for part in names.split(",")]
+    if not all(each in LIVE for each in kinds):
+        return [open_source(names, options, settings)]  # a path may hold commas; live sources alone can be several
+    if len(set(kinds)) < len(kinds):
+        raise StartupError(f"the sources {names!r} name one twice: name each once.")
+    return [open_source(kind, options, settings) for kind in kinds]
 
 
 def open_source(name: str, options: SourceOptions, settings: Settings) -> Source:

@@ -29,6 +29,10 @@ class RatesSource:
         self._hosts = hosts
         self._every = every_seconds
 
+    def components(self) -> list[tuple[str, str, str]]:
+        """(name, OK or DOWN, detail) of each API."""
+        return [(f"rates {each.name}", "DOWN" if each.trouble else "OK", each.trouble or "") for each in self._hosts]
+
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Rates of the present, without an end; there is nothing to resume."""
         async with httpx2.AsyncClient(headers={"accept": "application/json"}) as client:
