@@ -1,0 +1,127 @@
+"""`make chaos`: deals the blows of each scenario, judges what is stored afterwards, and prints a table."""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from random import Random
+
+from chaos.judge import Verdict, judge
+from chaos.scenarios import SCENARIOS, Scenario
+from chaos.subscriber import listening
+from chaos.world import SOL_USD, World, running_world
+
+from app.domain.programs import Commitment
+
+_SHOWN = 5
+_STREAM_SECONDS = 20.0
+_HEAD = (
+    *("scenario", "seed", "blows", "kills", "events"),
+    *("lost", "doubled", "phantom", "wrong", "gaps", "streams", "p50 s", "max s"),
+)
+
+
+@dataclass
+class Outcome:
+    """One line of the table."""
+
+    scenario: Scenario
+    seed: int
+    verdict: Verdict
+    kills: int
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds, one a blow."""
+    misdelivered: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        """What must not be, in words; empty where all is well."""
+        named = {name: getattr(self.verdict, name) for name in ("lost", "doubled", "phantom", "wrong", "gaps")}
+        found = [f"{name}: {each}" for name, held in named.items() for each in held[:_SHOWN]]
+        return found + [f"streams: {each}" for each in self.misdelivered[:_SHOWN]]
+
+    def row(self) -> tuple[str, ...]:
+        verdict, seconds = self.verdict, self.recoveries or [0.0]
+        counts = (verdict.lost, verdict.doubled, verdict.phantom, verdict.wrong, verdict.gaps, self.misdelivered)
+        return (
+            *(self.scenario.name, str(self.seed), str(len(self.recoveries)), str(self.kills), str(verdict.events)),
+            *(str(len(each)) for each in counts),
+            *(f"{each:.2f}" for each in (statistics.median(seconds), max(seconds))),
+        )
+
+
+async def play(
+    scenario: Scenario, seed: int, *, kills: int, seconds: float = 3_600.0, rate: float = 40.0, streams: bool = True
+) -> Outcome:
+    """Deals up to `kills` blows within `seconds`, then settles and judges."""
+    dice = Random(f"{scenario.name} {seed}")
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(running_world(seed, rate=rate, nodes=scenario.nodes))
+        if scenario.standby:
+            await world.start_indexer()
+        audience = None
+        if streams and not scenario.forks:
+            api = await world.start_api()
+            audience = await stack.enter_async_context(listening(api.address, world.postgres.url))
+        recoveries = await _blows(world, scenario, dice, kills, time.monotonic() + seconds)
+        await world.settle()
+        misdelivered = await audience.misdelivered(world.postgres.url, _STREAM_SECONDS) if audience else []
+        await world.end_indexers()
+        chain = world.market.chain
+        last = chain.tip(Commitment.CONFIRMED)
+        verdict = await judge(world.postgres.url, chain, world.first_slot, last, SOL_USD)
+        return Outcome(scenario, seed, verdict, world.kills, recoveries, misdelivered)
+
+
+async def _blows(world: World, scenario: Scenario, dice: Random, kills: int, until: float) -> list[float]:
+    recoveries: list[float] = []
+    while len(recoveries) < kills and time.monotonic() < until:
+        await scenario.blow(world, dice)
+        recoveries.append(await world.recovered())
+        if scenario.standby:
+            await world.start_indexer()
+        await asyncio.sleep(dice.uniform(0, 1))
+    return recoveries
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """As text, one line each."""
+    rows = [_HEAD, *(each.row() for each in outcomes)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_HEAD))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if at == 0 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+async def _run(options: argparse.Namespace) -> int:
+    outcomes = []
+    for scenario in SCENARIOS:
+        if options.scenario and options.scenario not in scenario.name:
+            continue
+        outcome = await play(scenario, options.seed, kills=options.kills or scenario.kills, seconds=options.seconds)
+        outcomes.append(outcome)
+        print(table([outcome]).splitlines()[1], *outcome.faults, sep="\n  ", flush=True)
+    print(f"\n{table(outcomes)}")
+    return 1 if not outcomes or any(each.faults for each in outcomes) else 0
+
+
+def main() -> int:
+    """The exit code is 1 when anything was lost, doubled, phantom, wrong, missing or misdelivered."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="chooses the market, the blows and their moments (1)")
+    parser.add_argument("--kills", type=int, help="blows of each scenario; its own number unless given")
+    parser.add_argument("--seconds", type=float, default=3_600.0, help="of blows in each scenario, at most")
+    parser.add_argument("--scenario", help="only those with this in their name")
+    return asyncio.run(_run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
