@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.slots import OpenGap
 from app.settings import Settings
+from app.store.engine import persist
 from app.store.facts import tokens_without_facts
 from app.store.gaps import open_gaps
 from indexer.facts import Wanted
@@ -56,10 +57,10 @@ def _from_nodes(settings: Settings, engine: AsyncEngine) -> list[Source]:
         return []
 
     async def gaps() -> list[OpenGap]:
-        return await open_gaps(engine, _GAPS)
+        return await persist(lambda: open_gaps(engine, _GAPS))
 
     async def names_open(before: int | None) -> list[Open]:
-        found = await tokens_without_facts(engine, _TOKENS, before)
+        found = await persist(lambda: tokens_without_facts(engine, _TOKENS, before))
         return [
             Open(each.token_id, Wanted(each.mint, tuple((venue.address, venue.protocol) for venue in each.venues)))
             for each in found
