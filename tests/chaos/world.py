@@ -107,6 +107,7 @@ class World:
             "rpc_urls": ",".join(f"http://{each}|ws://{each}" for each in nodes),
             "price_apis": "none",
             "sol_usd": SOL_USD,
+            "ipfs_gateways": "none",
         }
 
     async def flush_redis(self) -> None:
