@@ -125,6 +125,8 @@ def _distinct(arrived: Iterable[Arrived]) -> list[Arrived]:
 
 def _placed(journal: Journal, arrived: Sequence[Arrived]) -> list[Arrived]:
     """Without the events that are stored in another place: they are the same, met on two forks."""
+    if journal.is_empty:
+        return list(arrived)
     found = []
     for each in arrived:
         place = journal.place(each[1][2])

@@ -92,8 +92,9 @@ class OneBatch:
         new = [each for each in met if isinstance(each[0], Trade) or self._is_new(*each)]
         new, candles = await self._copy(new, trades)
         self._confirm(met, new)
-        for event, key, _ in new:
-            self._journal.note_event(event, key, trades[key].quote_usd if key in trades else None)
+        if self._journal.notes_events:
+            for event, key, _ in new:
+                self._journal.note_event(event, key, trades[key].quote_usd if key in trades else None)
         self._trades = [(trades[key], state) for _, key, state in new if key in trades]
         self.taken = len(new)
         firsts = self._world.firsts.candidates(trade for trade, _ in self._trades)

@@ -142,6 +142,11 @@ class Journal:
             for event in [*(event for event, _ in page.entries()), *page.confirmations()]:
                 self._generations[-1].places[event.identity] = _place(event)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that is stored is final."""
+        return not any(generation.places for generation in self._generations)
+
     def place(self, identity: bytes) -> Place | None:
         """Where an event is stored that is not final yet; None where it is not known."""
         for generation in reversed(self._generations):
@@ -196,6 +201,11 @@ class Journal:
         if self._page is not None and account not in self._accounts:
             self._accounts.add(account)
             self._page.accounts.append(AccountBase(*account, row))
+
+    @property
+    def notes_events(self) -> bool:
+        """Whether any event of this batch may have to be kept."""
+        return self._page is not None and bool(self._tokens)
 
     def note_event(self, event: Event, key: ChainKey, quote_usd: Decimal | None) -> None:
         """Keeps an event, if it may be withdrawn, or if its token has one that may be."""

@@ -58,7 +58,9 @@ async def undo(
 
 
 def _moved(journal: Journal, arrived: Sequence[Arrived]) -> set[bytes]:
-    found = set()
+    found: set[bytes] = set()
+    if journal.is_empty:
+        return found
     for event, key, _ in arrived:
         place = journal.place(key[2])
         if place is not None and (place.time, place.position) != key[:2] and event.commitment > place.commitment:
