@@ -19,6 +19,8 @@ from indexer.rpc.health import Health
 
 T = TypeVar("T")
 _HEADERS: Final = {"Content-Type": "application/json"}
+_STALE: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+"""What becomes of a request on a connection that the node closed as idle at that moment: it is sent once more."""
 _CONNECTIONS: Final = 32
 _REFUSED_SECONDS: Final = 30.0
 """A key that was refused will be refused again: no need to knock often."""
@@ -71,15 +73,19 @@ class Endpoint:
         if provider is not None:
             await provider.close()
 
-    async def _send(self, request: str, seconds: float, started: float) -> bytes:
+    async def _post(self, request: str, seconds: float) -> httpx2.Response:
         if self._provider is None:
             # HTTP/1.1: Python's HTTP/2 takes several times the CPU for bodies of many megabytes.
             self._provider = AsyncHTTPProvider(self._address, max_connections=_CONNECTIONS, http2=False)
+        return await self._provider.session.post(self._address, content=request, headers=_HEADERS, timeout=seconds)
+
+    async def _send(self, request: str, seconds: float, started: float) -> bytes:
         try:
             async with asyncio.timeout(seconds):
-                response = await self._provider.session.post(
-                    self._address, content=request, headers=_HEADERS, timeout=seconds
-                )
+                try:
+                    response = await self._post(request, seconds)
+                except _STALE:
+                    response = await self._post(request, seconds)
         except (TimeoutError, httpx2.TimeoutException):
             raise self._failed(started, f"no answer within {seconds:g} s") from None
         except httpx2.ConnectError:

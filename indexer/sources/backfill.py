@@ -48,10 +48,6 @@ class BackfillSource:
         self._rests: dict[int, float] = {}
         """By first slot: `time.monotonic()` until which a range is left alone."""
 
-    def components(self) -> list[tuple[str, str, str]]:
-        """(name, OK, DEGRADED or DOWN, detail) of each node."""
-        return self._pool.components()
-
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """A delivery for each block of a gap, and skipped slots with the block that proves them. Ends when there is no
         gap left that can be filled, if it was told to."""

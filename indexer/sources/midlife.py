@@ -40,10 +40,6 @@ class MidlifeSource:
         self._look_seconds = look_seconds
         self._asked: dict[str, None] = {}
 
-    def components(self) -> list[tuple[str, str, str]]:
-        """(name, OK, DEGRADED or DOWN, detail) of each node."""
-        return self._pool.components()
-
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Facts as tokens need them, without an end; there is nothing to resume."""
         async with self._pool:
