@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from enum import Enum, auto
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
@@ -104,14 +104,14 @@ class Faults:
 
 def cut(transport: asyncio.BaseTransport | None) -> None:
     """Closes a connection with FIN, at once."""
-    if isinstance(transport, asyncio.Transport):
-        transport.abort()
+    if transport is not None:
+        cast(asyncio.Transport, transport).abort()  # uvloop's transports are none by inheritance
 
 
 def reset(transport: asyncio.BaseTransport | None) -> None:
     """Closes a connection with RST."""
-    if isinstance(transport, asyncio.Transport) and not transport.is_closing():
+    if transport is not None and not transport.is_closing():
         # The loop's own socket object may refuse options; a duplicate of the descriptor is the same connection.
         with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as duplicate:
             duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        transport.abort()
+        cast(asyncio.Transport, transport).abort()
