@@ -18,7 +18,7 @@ from app.store.writer_accounts import AccountBook, Balance
 from app.store.writer_fork_accounts import restore_accounts
 from app.store.writer_fork_trades import remove_trades
 from app.store.writer_journal import AccountBase, Entry, Journal, Page, TokenBase
-from app.store.writer_rows import VenueRow
+from app.store.writer_rows import ChainKey, VenueRow
 from app.store.writer_states import (
     TokenState,
     apply,
@@ -30,7 +30,7 @@ from app.store.writer_states import (
     note_venue,
     venues_of,
 )
-from app.store.writer_trades import NewTrade
+from app.store.writer_trades import spot_after
 from app.store.writer_world import World
 
 _KINDS: Mapping[type, RecordKind] = {
@@ -196,16 +196,16 @@ def _rebuild(former: TokenState, base: TokenBase, kept: Sequence[Entry]) -> Toke
     row = new_token(former.row.id, kept[0].event) if base.row is None else copy(base.row)
     state = TokenState(row, {venue.address: copy(venue) for venue in base.venues})
     state.graduations = {graduation.identity: copy(graduation) for graduation in base.graduations}
-    for event, quote_usd in kept:
-        _meet(state, former, event)
-        _take(state, Entry(event, quote_usd))
+    for entry in kept:
+        key = chain_key(entry.event)
+        _meet(state, former, entry.event, key)
+        _take(state, entry, key)
     row.holders = former.row.holders  # follows from the accounts, which come after
     return state
 
 
-def _meet(state: TokenState, former: TokenState, event: Event) -> None:
+def _meet(state: TokenState, former: TokenState, event: Event, key: ChainKey) -> None:
     """Gives the event its venues, under the ids that they have, and the numbers that the feed gave it."""
-    key = chain_key(event)
     for address, protocol, kind in venues_of(event):
         if address not in state.venues:
             known: VenueRow = former.venues[address]
@@ -221,11 +221,11 @@ def _meet(state: TokenState, former: TokenState, event: Event) -> None:
             state.graduations[key[2]] = former.graduations[key[2]]
 
 
-def _take(state: TokenState, entry: Entry) -> None:
-    event, key = entry.event, chain_key(entry.event)
+def _take(state: TokenState, entry: Entry, key: ChainKey) -> None:
+    event = entry.event
     apply(state, event, key)
     if isinstance(event, Trade) and entry.quote_usd is not None:
-        spot = NewTrade(event, key).spot
+        spot = spot_after(event)
         if spot is not None:
             note_extremes(state.row, multiply(spot, entry.quote_usd), key[0])
 

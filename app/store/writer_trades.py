@@ -69,13 +69,7 @@ class NewTrade:
             f"{_value(event.virtual_quote_reserves)}\t{_value(event.real_base_reserves)}\t"
             f"{_value(event.real_quote_reserves)}\t{_value(event.sqrt_price)}"
         )
-        self.spot = spot_price(
-            event.virtual_quote_reserves,
-            event.virtual_base_reserves,
-            event.sqrt_price,
-            event.quote_decimals,
-            event.base_decimals,
-        )
+        self.spot = spot_after(event)
 
     def line(self, now: str) -> str:
         """The trade as COPY reads it. Raises ValueError when its signature is none."""
@@ -87,6 +81,17 @@ class NewTrade:
             f"{event.side:d}\t{event.commitment:d}\t{self._amounts}\t{_value(self.quote_usd)}\t"
             f"{_value(event.compute_units)}\t{_value(event.priority_fee)}\t{now}\n"
         )
+
+
+def spot_after(event: Trade) -> Decimal | None:
+    """The venue's price after a trade; None where the event does not tell it."""
+    return spot_price(
+        event.virtual_quote_reserves,
+        event.virtual_base_reserves,
+        event.sqrt_price,
+        event.quote_decimals,
+        event.base_decimals,
+    )
 
 
 Arrived: TypeAlias = tuple[Event, ChainKey, NewTrade | None]
