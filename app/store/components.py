@@ -37,4 +37,4 @@ async def read_components(engine: AsyncEngine) -> list[Told]:
     age = func.extract("epoch", func.now() - components.c.told_at)
     query = select(components.c.name, components.c.state, components.c.detail, age).order_by(components.c.name)
     async with engine.connect() as connection:
-        return [Told(*row[:3], float(row[3])) for row in await connection.execute(query)]
+        return [Told(row[0], row[1], row[2], float(row[3])) for row in await connection.execute(query)]
