@@ -18,6 +18,7 @@ from app.store.dead_letters import DeadLetter
 from app.store.writer import Writer
 from app.store.writer_batch import Stored, Work
 from indexer.announcing import Announcing
+from indexer.completeness import Ledger
 from indexer.entries import Entry, dead_letters, read_entry
 from indexer.pools import PoolBook
 from indexer.sources import Delivery
@@ -74,6 +75,7 @@ class Pipeline:
         announcing: Announcing,
         source: str,
         counters: Counters | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.counters = counters or Counters()
         self.has_new_pools = False
@@ -83,6 +85,7 @@ class Pipeline:
         self._pools = pools
         self._announcing = announcing
         self._source = source
+        self._ledger = ledger
 
     async def run(
         self, deliveries: AsyncIterator[Delivery], on_progress: Callable[[Counters], None] = lambda counters: None
@@ -177,6 +180,8 @@ class Pipeline:
         self.counters.transactions += 1
         self.counters.failed += transaction.failed
         self.counters.decoded += len(entry.events)
+        if self._ledger is not None and entry.events:
+            self._ledger.note(self._source, transaction.slot, transaction.signature, len(entry.events))
         return entry
 
     def _move_checkpoint(self, work: Work, deliveries: Sequence[Delivery]) -> None:

@@ -19,6 +19,7 @@ from app.store.feed import read_head
 from app.store.stats import recompute_stats
 from app.store.writer import Writer
 from indexer.announcing import Announcer, Announcing
+from indexer.completeness import Ledger
 from indexer.pipeline import Counters, Pipeline
 from indexer.pools import PoolBook
 from indexer.redrive import UNKNOWN_POOL, redrive
@@ -59,19 +60,15 @@ async def run_indexer(
     async with Writer(engine, settings, source=name, is_simulated=is_simulated) as writer:
         await persist(lambda: pools.load(engine))
         announcing = Announcing(announcer, engine, lambda: writer.feed.sequence)
+        ledger = Ledger() if len(market) > 1 else None
+
+        def reading(source: Source, name: str, ledger: Ledger | None, left_at: int | None) -> _Reading:
+            pipeline = Pipeline(settings, writer, pools, announcing, source.name, counters, ledger)
+            return _Reading(source, name, engine, pipeline, on_progress, ledger, left_at)
+
         readings = [
-            _Reading(
-                each,
-                name,
-                engine,
-                Pipeline(settings, writer, pools, announcing, each.name, counters),
-                on_progress,
-                left_at if each.name in LIVE else None,
-            )
-            for name, each in [
-                *((f"source {each.name}", each) for each in market),
-                *((each.name, each) for each in beside),
-            ]
+            *(reading(each, f"source {each.name}", ledger, left_at if each.name in LIVE else None) for each in market),
+            *(reading(each, each.name, None, None) for each in beside),
         ]
 
         async def drive(cause: str | None) -> None:
@@ -84,7 +81,7 @@ async def run_indexer(
             await recompute_stats(engine)
 
         await persist(lambda: drive(None))  # this version may read what a former one could not
-        telling = _now_and_then(lambda: _tell(engine, readings), _TELL_SECONDS)
+        telling = _now_and_then(lambda: _tell(engine, readings, ledger), _TELL_SECONDS)
         async with AsyncExitStack() as stack:
             for work in (announcing.run(), _now_and_then(tidy, _TIDY_SECONDS), telling, *(each() for each in works)):
                 await stack.enter_async_context(_beside(work))
@@ -109,6 +106,7 @@ class _Reading:
         engine: AsyncEngine,
         pipeline: Pipeline,
         on_progress: Callable[[Counters], None],
+        ledger: Ledger | None,
         left_at: int | None,
     ) -> None:
         self.source = source
@@ -117,6 +115,8 @@ class _Reading:
         self._pipeline = pipeline
         self._on_progress = on_progress
         self._trouble: str | None = None
+        self._ledger = ledger
+        """What all sources of the market brought, where there are several."""
         self._left_at = left_at
         """Newest slot of the live market before this start, until it is known whether this source goes on there."""
 
@@ -126,6 +126,9 @@ class _Reading:
         whole = ("DOWN", self._trouble) if self._trouble else ("OK", "")
         if parts and all(state == "DOWN" for _, state, _ in parts):
             whole = ("DOWN", "none of its parts works")
+        if self._ledger is not None and (share := self._ledger.shares.get(self.source.name)):
+            state = "OK" if share.brought == share.events else "DEGRADED"
+            parts = [*parts, (f"completeness of {self.source.name}", state, share.text)]
         return [(self._name, *whole), *parts]
 
     def takes_new_pools(self) -> bool:
@@ -158,10 +161,24 @@ class _Reading:
         try:
             async for delivery in deliveries:
                 self._trouble = None
-                yield self._with_gap(delivery)
+                yield self._reconciled(self._with_gap(delivery))
         finally:
             if isinstance(deliveries, AsyncGenerator):
                 await deliveries.aclose()
+
+    def _reconciled(self, delivery: Delivery) -> Delivery:
+        """Where sources contradict each other, the one that proves its blocks complete is right: what it does not have
+        is withdrawn, whoever brought it, and what it proves is not withdrawn for another one."""
+        if self._ledger is None:
+            return delivery
+        disputed = self._ledger.disputed(self.source.name, delivery.retracted)
+        phantoms = self._ledger.phantoms(self.source.name, delivery)
+        retracted = tuple(slot for slot in (*delivery.retracted, *phantoms) if slot not in disputed)
+        self._ledger.withdraw(retracted)
+        self._ledger.prove(self.source.name, delivery.complete)
+        if retracted == delivery.retracted:
+            return delivery
+        return msgspec.structs.replace(delivery, retracted=retracted)
 
     def _with_gap(self, delivery: Delivery) -> Delivery:
         """The first delivery of a source that has no checkpoint, with what lies between it and what is stored."""
@@ -185,7 +202,9 @@ async def _left_at(engine: AsyncEngine) -> int | None:
     return max(head.complete_slot or 0, head.point.slot)
 
 
-async def _tell(engine: AsyncEngine, readings: Sequence[_Reading]) -> None:
+async def _tell(engine: AsyncEngine, readings: Sequence[_Reading], ledger: Ledger | None) -> None:
+    if ledger is not None:
+        ledger.settle()
     await tell_components(engine, [part for each in readings for part in each.components()])
 
 

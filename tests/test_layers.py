@@ -63,7 +63,9 @@ FLOORS: dict[str, set[str]] = {
             "app.errors",
         ),
     },
+    "indexer.completeness": {"indexer.sources", "app.domain"},
     "indexer.pipeline": {
+        "indexer.completeness",
         *("indexer.sources", "indexer.entries", "indexer.pools", "indexer.announcing", "indexer.transaction"),
         *("app.store", "app.domain", "app.settings", "app.errors"),
     },
@@ -94,6 +96,7 @@ FLOORS: dict[str, set[str]] = {
         *("indexer.rpc", "indexer.entries", "indexer.pools", "indexer.transaction", "app.store", "app.domain"),
     },
     "indexer.run": {
+        "indexer.completeness",
         "indexer.redrive",
         "indexer.pipeline",
         "indexer.announcing",

@@ -1,6 +1,7 @@
 """A live market as it runs: several sources, and beside them what fills gaps and reads accounts, from real servers."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from app.store.gaps import open_gaps
 from app.store.tables import tokens, trades
 from indexer.beside import open_beside
 from indexer.run import run_indexer
+from indexer.sources.geyser.source import GeyserSource
 from indexer.sources.selection import SourceOptions, open_sources
 from node.chain import Chain, Mix
 from node.faults import Kind
@@ -43,7 +45,9 @@ async def servers(chain: Chain) -> AsyncIterator[tuple[Node, Geyser]]:
 
 
 @asynccontextmanager
-async def indexing(engine: AsyncEngine, sources: str, node: Node, geyser: Geyser) -> AsyncIterator[None]:
+async def indexing(
+    engine: AsyncEngine, sources: str, node: Node, geyser: Geyser, commitment: str = "confirmed"
+) -> AsyncIterator[None]:
     """What `curvecast index --source …` runs, but for the public internet."""
     settings = Settings(
         rpc_urls=Secret(node.setting),
@@ -55,6 +59,8 @@ async def indexing(engine: AsyncEngine, sources: str, node: Node, geyser: Geyser
     await bus.connect()
     async with open_beside(settings, engine) as (beside, works):
         market = open_sources(sources, SourceOptions(), settings)
+        if commitment == "processed":  # the stream sees what may yet vanish, the blocks what is confirmed
+            market[0] = GeyserSource(geyser.url, "", commitment)
         running = asyncio.create_task(
             run_indexer(settings, engine, market, bus, once=False, beside=beside, works=works)
         )
@@ -110,6 +116,48 @@ async def test_two_sources_together_store_each_trade_once_and_one_makes_up_for_t
         await until_true(engine, chain, first, confirmed(chain))
         told = {each.name: each for each in await read_components(engine)}
         assert told["source rpc"].state == "OK"
+
+
+async def test_what_a_stream_saw_of_a_branch_that_vanished_leaves_with_it(engine: AsyncEngine) -> None:
+    chain = made()
+    await chain.advance(20)
+    async with servers(chain) as (node, geyser), indexing(engine, "geyser,rpc", node, geyser, "processed"):
+        await until(lambda: bool(geyser.subscriptions) and "getBlock" in node.requests)
+        first = confirmed(chain) + 1
+        await chain.advance(10)
+        for depth in (1, 2, 4):
+            async with asyncio.timeout(SECONDS):  # the newest block is there, and will vanish
+                newest = set(true_trades(chain, first=chain.slot, last=chain.slot))
+                while not newest <= set(await stored(engine)):
+                    await asyncio.sleep(0.02)
+            chain.fork(depth, skipped_share=0.5)
+            await chain.advance(3)
+        await chain.advance(80)
+        await until_true(engine, chain, first, chain.slot)
+
+
+async def test_what_a_source_leaves_out_is_counted_against_the_one_that_proves_its_blocks(engine: AsyncEngine) -> None:
+    chain = made(skipped_share=0.1)
+    await chain.advance(20)
+
+    async def share() -> str:
+        told = {each.name: each for each in await read_components(engine)}
+        return told["completeness of geyser"].detail if "completeness of geyser" in told else ""
+
+    async with servers(chain) as (node, geyser), indexing(engine, "geyser,rpc", node, geyser):
+        await until(lambda: bool(geyser.subscriptions) and "getBlock" in node.requests)
+        first = confirmed(chain) + 1
+        node.faults.add(Kind.DROP, "transaction", share=0.2)
+        for _ in range(15):
+            await chain.advance(10)
+            await asyncio.sleep(0.05)
+        await until_true(engine, chain, first, confirmed(chain))
+        async with asyncio.timeout(SECONDS):
+            while " %" not in await share():
+                await asyncio.sleep(0.05)
+        brought, events = (int(each.replace(",", "")) for each in re.findall(r"([\d,]+) of ([\d,]+)", await share())[0])
+    assert events > 100
+    assert 0.6 < brought / events < 0.95
 
 
 async def test_what_happened_while_nothing_ran_is_a_gap_and_is_filled_while_live_goes_on(engine: AsyncEngine) -> None:
