@@ -12,7 +12,6 @@ from typing import Final
 import asyncpg
 from chaos.undisturbed import index_undisturbed
 from dumps import TABLES, dump
-from servers import url_of_database
 
 from app.domain.candles import Interval, fold
 from app.domain.events import Event, Launch, Migration, Trade, unpack_position
@@ -66,8 +65,8 @@ class Verdict:
         return not (self.lost or self.doubled or self.phantom or self.wrong or self.gaps)
 
 
-async def judge(url: str, chain: Chain, first: int, last: int, sol_usd: str) -> Verdict:
-    """Everything about the slots `first` to `last`. Makes the database `undisturbed` on the same server."""
+async def judge(url: str, empty_url: str, chain: Chain, first: int, last: int, sol_usd: str) -> Verdict:
+    """Everything about the slots `first` to `last`. The undisturbed run goes into the database of `empty_url`."""
     verdict = Verdict()
     connection = await asyncpg.connect(url)
     try:
@@ -75,13 +74,11 @@ async def judge(url: str, chain: Chain, first: int, last: int, sol_usd: str) -> 
         await _judge_feed(verdict, connection)
         open_gaps = await connection.fetch("SELECT first_slot, last_slot, why FROM gaps")
         verdict.gaps = [f"{row['first_slot']}-{row['last_slot']} {row['why']}" for row in open_gaps]
-        await connection.execute("CREATE DATABASE undisturbed")
     finally:
         await connection.close()
     await _judge_candles(verdict, url)
-    other = url_of_database(url, "undisturbed")
-    await index_undisturbed(other, chain, first, last, sol_usd)
-    found, expected = await dump(url, COMPARED), await dump(other, COMPARED)
+    await index_undisturbed(empty_url, chain, first, last, sol_usd)
+    found, expected = await dump(url, COMPARED), await dump(empty_url, COMPARED)
     for table in COMPARED:
         verdict.wrong += _difference(table, found[table], expected[table])
     return verdict

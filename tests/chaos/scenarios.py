@@ -28,7 +28,7 @@ class Scenario:
 
     name: str
     blow: Blow
-    kills: int
+    blows: int
     """How many times it is dealt, unless the command says otherwise."""
     limit: float = 5.0
     """Seconds in which it must have recovered."""
@@ -167,13 +167,13 @@ async def fork_and_kill(world: World, dice: Random) -> None:
 
 
 SCENARIOS: Final = (
-    Scenario("indexer killed", kill_the_indexer, kills=100),
-    Scenario("indexer and Redis killed", kill_indexer_and_redis, kills=10, limit=10),
-    Scenario("Postgres restarted", restart_postgres, kills=9),
-    Scenario("Redis restarted or flushed", restart_or_flush_redis, kills=8, limit=2),
-    Scenario("Postgres or Redis away", postgres_or_redis_away, kills=6, limit=15),
-    Scenario("node disturbed", disturb_the_node, kills=12, limit=20),
-    Scenario("one of two nodes disturbed", one_of_two_nodes_lags_or_dies, kills=8, nodes=2),
-    Scenario("forks with kills", fork_and_kill, kills=20, forks=True),
-    Scenario("standby takes over", kill_the_first_of_two, kills=8, limit=10, standby=True),
+    Scenario("indexer killed", kill_the_indexer, blows=100),
+    Scenario("indexer and Redis killed", kill_indexer_and_redis, blows=10, limit=10),
+    Scenario("Postgres restarted", restart_postgres, blows=9),
+    Scenario("Redis restarted or flushed", restart_or_flush_redis, blows=8, limit=2),
+    Scenario("Postgres or Redis away", postgres_or_redis_away, blows=6, limit=15),
+    Scenario("node disturbed", disturb_the_node, blows=12, limit=20),
+    Scenario("one of two nodes disturbed", one_of_two_nodes_lags_or_dies, blows=8, nodes=2),
+    Scenario("forks with kills", fork_and_kill, blows=20, forks=True),
+    Scenario("standby takes over", kill_the_first_of_two, blows=8, limit=10, standby=True),
 )

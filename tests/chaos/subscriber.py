@@ -23,7 +23,7 @@ class Subscriber:
 
     def __init__(self, host: str, query: str, field: str, variables: Mapping[str, object]) -> None:
         self.ids: list[str] = []
-        """Global ids in the order in which they came."""
+        """What the global ids stand for, `Trade:…`, in the order in which they came."""
         self.refusals: list[str] = []
         """Errors of the operation that no client should retry."""
         self.sockets = 0
@@ -51,7 +51,7 @@ class Subscriber:
         if message["type"] == "next":
             payload = message["payload"]
             self._cursor = payload["extensions"]["cursor"]
-            self.ids.append(payload["data"][self._field]["id"])
+            self.ids.append(b64decode(payload["data"][self._field]["id"]).decode())
 
 
 class Audience:
@@ -80,21 +80,22 @@ class Audience:
             launched = await connection.fetch(
                 "SELECT 'Token:' || mint FROM tokens WHERE launch_sequence IS NOT NULL ORDER BY launch_sequence"
             )
-            wrong = _compare("newTokens", self._launches, [row[0] for row in launched])
+            wrong = compare("newTokens", self._launches, [row[0] for row in launched])
             for mint, subscriber in self._trades.items():
                 traded = await connection.fetch(
                     "SELECT 'Trade:' || extract(epoch FROM block_time)::bigint || ':' || encode(identity, 'hex')"
                     " FROM trades JOIN tokens t ON t.id = token_id WHERE mint = $1 ORDER BY sequence",
                     mint,
                 )
-                wrong += _compare(f"trades of {mint}", subscriber, [row[0] for row in traded])
+                wrong += compare(f"trades of {mint}", subscriber, [row[0] for row in traded])
         finally:
             await connection.close()
         return wrong
 
 
-def _compare(name: str, subscriber: Subscriber, feed: list[str]) -> list[str]:
-    got = [_decoded(each) for each in subscriber.ids]
+def compare(name: str, subscriber: Subscriber, feed: list[str]) -> list[str]:
+    """What a subscriber got against what the feed has, from the first record on that it got."""
+    got = subscriber.ids
     wrong = [f"{name}: refused {each}" for each in subscriber.refusals]
     start = feed.index(got[0]) if got and got[0] in feed else 0
     expected = feed[start:]
@@ -104,10 +105,6 @@ def _compare(name: str, subscriber: Subscriber, feed: list[str]) -> list[str]:
         at = next((n for n, pair in enumerate(zip(got, expected, strict=False)) if pair[0] != pair[1]), "the end")
         wrong.append(f"{name}: {len(got)} came, {len(set(got))} different, {len(expected)} are true; apart at {at}")
     return wrong
-
-
-def _decoded(identifier: str) -> str:
-    return b64decode(identifier).decode()
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ import asyncpg
 from chaos.market import QUIET_SLOTS, Market
 from chaos.proxy import Proxy, Streams, serve_proxy
 from running import Running, start
-from servers import RedisServer, open_folder, redis
+from servers import RedisServer, open_folder, redis, url_of_database
 
 from app.domain.programs import Commitment
 from app.store.embedded import EmbeddedPostgres
@@ -55,6 +55,7 @@ class World:
     """From here on everything must be stored: nothing was confirmed later than this before the indexer was there."""
     kills: int = 0
     """Processes of ours that got a kill -9."""
+    _asking: asyncpg.Connection | None = None
 
     # ------------------------------------------------------------ processes
 
@@ -160,25 +161,36 @@ class World:
         return stored[0] >= complete and stored[1] >= finalized
 
     async def end_indexers(self) -> None:
-        """SIGTERM, as an operator does: the standby first, so that none takes over."""
-        while self.indexers:
-            indexer = self.indexers.pop()
-            code = await indexer.stop()
-            assert code == 0, f"exit code {code}:\n{indexer.said[-4_000:]}"
+        """Those that wait are killed; the one that writes gets a SIGTERM, as from an operator."""
+        for waiting in self.indexers[1:]:
+            waiting.process.kill()
+            await waiting.process.wait()
+        code = await self.indexers[0].stop()
+        assert code == 0, f"exit code {code}:\n{self.indexers[0].said[-4_000:]}"
+
+    async def another_database(self) -> str:
+        """The URL of an empty one on the same server."""
+        connection = await asyncpg.connect(self.postgres.url)
+        await connection.execute("CREATE DATABASE undisturbed")
+        await connection.close()
+        return url_of_database(self.postgres.url, "undisturbed")
 
     async def _stored(self) -> tuple[int, int]:
-        """The newest complete and the newest finalized slot; asked beside the proxies."""
+        """The newest complete and the newest finalized slot, asked beside the proxies; zeros while nobody answers."""
         try:
-            connection = await asyncpg.connect(self.postgres.url, timeout=2)
+            if self._asking is None:
+                self._asking = await asyncpg.connect(self.postgres.url, timeout=2, command_timeout=2)
+            row = await self._asking.fetchrow("SELECT complete_slot, finalized_slot FROM feed")
         except (OSError, RuntimeError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.hang_up()
             return 0, 0
-        try:
-            row = await connection.fetchrow("SELECT complete_slot, finalized_slot FROM feed")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return 0, 0
-        finally:
-            connection.terminate()
         return (row["complete_slot"] or 0, row["finalized_slot"] or 0) if row else (0, 0)
+
+    def hang_up(self) -> None:
+        """Ends the connection that asks how far the indexer is."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.terminate()
 
 
 @asynccontextmanager
@@ -206,6 +218,7 @@ async def running_world(seed: int, *, rate: float = 40.0, speed: float = 4.0, no
         world = World(folder, market, served, database, bus, links)
         stack.push_async_callback(market.stop)
         stack.push_async_callback(_kill_all, world)
+        stack.callback(world.hang_up)
         await world.begin()
         yield world
 
