@@ -10,7 +10,7 @@ T ?= tests
 B ?= decode
 
 .DEFAULT_GOAL := help
-.PHONY: help run test install check replay schema proto migration bench lock clean
+.PHONY: help run test install check replay schema proto migration bench chaos lock clean
 
 run: install ## Installs what it needs, then a live market at http://127.0.0.1:8000/graphql (SOURCE=simulate)
 	@exec $(BIN)/curvecast up --source $(SOURCE)
@@ -41,6 +41,9 @@ migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="w
 
 bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, ingest, latency)
 	$(BIN)/python bench/$(B).py
+
+chaos: $(VENV)/.dev ## Kills, cuts and forks under real processes, then judges every table (C="--scenario forks --seed 2")
+	@$(BIN)/python -m chaos.run $(C)
 
 lock: ## Writes requirements*.txt again from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group build -o requirements.txt
