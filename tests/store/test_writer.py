@@ -2,12 +2,11 @@
 
 import itertools
 import random
-from collections import defaultdict
 from decimal import Decimal
 
 import asyncpg
 import pytest
-from dumps import dump
+from dumps import dump, folded_candles, stored_candles
 from factories import (
     T0,
     address,
@@ -23,10 +22,9 @@ from factories import (
 )  # fmt: skip
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.candles import Interval, fold
+from app.domain.candles import Interval
 from app.domain.events import Completion, Event, PoolCreation, Rate
 from app.domain.programs import WSOL, Side, Stage, TradeProgram
-from app.domain.records import TradeRecord
 from app.settings import Settings
 from app.store.checkpoints import Checkpoint, read_checkpoint
 from app.store.engine import create_engine
@@ -112,34 +110,7 @@ async def test_stored_candles_equal_the_fold_of_their_trades(engine: AsyncEngine
     random.Random(seed).shuffle(story)
     trades = [each for stored in await write_story(engine, story, 11) for each in stored.batch.trades]
     for interval, table in ((Interval.M1, "candles_1m"), (Interval.H1, "candles_1h"), (Interval.D1, "candles_1d")):
-        assert await _stored_candles(database_url, table) == _folded(trades, interval)
-
-
-async def _stored_candles(url: str, table: str) -> list[tuple[object, ...]]:
-    connection = await asyncpg.connect(url)
-    rows = await connection.fetch(f"SELECT c.*, t.mint FROM {table} c JOIN tokens t ON t.id = c.token_id")
-    await connection.close()
-    return sorted(
-        (row["mint"], row["kind"], int(row["bucket"].timestamp()), row["open"], row["high"], row["low"], row["close"],
-         row["open_identity"], row["close_identity"], row["volume"], row["buy_volume"],
-         row["open_usd"], row["high_usd"], row["low_usd"], row["close_usd"], row["volume_usd"], row["buy_volume_usd"],
-         row["trades"], row["buys"], row["usd_trades"])
-        for row in rows
-    )  # fmt: skip
-
-
-def _folded(trades: list[TradeRecord], interval: Interval) -> list[tuple[object, ...]]:
-    groups = defaultdict(list)
-    for each in trades:
-        groups[each.mint, each.venue_kind].append(each)
-    return sorted(
-        (mint, int(kind), candle.time, candle.open, candle.high, candle.low, candle.close,
-         candle.open_key[2], candle.close_key[2], candle.volume, candle.buy_volume,
-         candle.open_usd, candle.high_usd, candle.low_usd, candle.close_usd, candle.volume_usd, candle.buy_volume_usd,
-         candle.trades, candle.buys, candle.usd_trades)
-        for (mint, kind), group in groups.items()
-        for candle in fold(group, interval, kind)
-    )  # fmt: skip
+        assert await stored_candles(database_url, table) == folded_candles(trades, interval)
 
 
 async def test_holders_are_distinct_owners_with_something_and_no_vaults(engine: AsyncEngine) -> None:

@@ -1,0 +1,69 @@
+"""What a store must hold, and what a reader of the bus must know: the plain rules, in memory."""
+
+from dataclasses import dataclass, field
+
+from app.domain.events import Event
+from app.domain.records import Batch, RecordKind, TradeRecord
+from app.store.writer_batch import Work
+
+
+@dataclass
+class Told:
+    """What the writer was told, by the rules that sources and store agree on."""
+
+    stored: dict[bytes, Event] = field(default_factory=dict)
+    handed: set[tuple[int, bytes]] = field(default_factory=set)
+    """Slots and events of this writer's life that were not taken back."""
+    slots: set[int] = field(default_factory=set)
+    passed_over: set[int] = field(default_factory=set)
+    """Slots with an event that was stored in another place."""
+    missing: set[int] = field(default_factory=set)
+    finalized: int | None = None
+
+    def take(self, work: Work) -> None:
+        gone = set(work.retracted)
+        self.stored = {name: event for name, event in self.stored.items() if event.slot not in gone}
+        self.handed = {(slot, name) for slot, name in self.handed if slot not in gone}
+        self.slots -= gone
+        for event in sorted(work.events, key=lambda event: -event.commitment):
+            self._meet(event)
+        self.missing -= {slot for part in work.complete for slot in range(part.first, part.last + 1)}
+        self.missing |= {slot for gap in work.missing for slot in range(gap.slots.first, gap.slots.last + 1)}
+        self.finalized = max(filter(None, (self.finalized, work.finalized_slot)), default=None)
+
+    def _meet(self, event: Event) -> None:
+        self.handed.add((event.slot, event.identity))
+        self.slots.add(event.slot)
+        known = self.stored.get(event.identity)
+        if known is None or event.commitment > known.commitment:
+            self.stored[event.identity] = event
+        elif event.slot != known.slot:
+            self.passed_over.add(event.slot)
+
+    def die(self) -> None:
+        """What was passed over is in the writer's memory only: the sources begin again at the checkpoint."""
+        self.handed = {(event.slot, name) for name, event in self.stored.items()}
+
+
+@dataclass
+class Follower:
+    """A reader of the bus, which reads what it missed from the store."""
+
+    sequence: int = 0
+    trades: dict[bytes, TradeRecord] = field(default_factory=dict)
+    graduations: set[bytes] = field(default_factory=set)
+    launched: set[str] = field(default_factory=set)
+
+    def take(self, batch: Batch) -> None:
+        assert batch.previous_sequence == self.sequence
+        assert batch.first_sequence == self.sequence + 1
+        assert batch.last_sequence >= self.sequence
+        for each in batch.rolled_back:
+            self.trades.pop(each.identity, None)
+            self.graduations.discard(each.identity)
+            if each.kind is RecordKind.LAUNCH:
+                self.launched.discard(each.mint)
+        self.trades |= {each.identity: each for each in batch.trades}
+        self.graduations |= {each.identity for each in batch.graduations}
+        self.launched |= {each.mint for each in batch.tokens if each.launch_sequence in batch.launches}
+        self.sequence = batch.last_sequence
