@@ -1,8 +1,12 @@
 """The chain that all scenarios run on: quiet slots to begin in, then a simulated market until it is told to end."""
 
 import asyncio
+from random import Random
+
+from chaos.poison import poisoned
 
 from node.chain import Chain, Mix
+from node.landed import Landed
 from node.material import Filling, Material, simulated
 
 STARTED = 1_790_000_000
@@ -11,11 +15,15 @@ QUIET_SLOTS = 8
 
 
 class Market:
-    """A chain that moves by itself from `start` on, and ends with everything finalized."""
+    """A chain that moves by itself from `start` on, and ends with everything finalized.
 
-    def __init__(self, seed: int, *, rate: float, speed: float) -> None:
+    `poison` is the share of transactions that a spoilt one goes with.
+    """
+
+    def __init__(self, seed: int, *, rate: float, speed: float, poison: float = 0.0) -> None:
         self._is_over = False
         self._seed, self._rate, self._speed = seed, rate, speed
+        self._poison, self._dice = poison, Random(seed)
         self._moving: asyncio.Task[None] | None = None
         self.chain = Chain(self._material(), Mix(seed=seed))
 
@@ -44,4 +52,7 @@ class Market:
         async for filling in simulated(seed=self._seed, rate=self._rate, tokens=20, started=STARTED):
             if self._is_over:
                 return
-            yield filling
+            yield Filling(filling.time, [each for landed in filling.landed for each in self._mixed(landed)])
+
+    def _mixed(self, landed: Landed) -> list[Landed]:
+        return poisoned(landed, self._dice) if self._dice.random() < self._poison else [landed]

@@ -68,7 +68,7 @@ async def play(scenario: Scenario, seed: int, *, blows: int | None = None, secon
     """Deals the blows, no new one after `seconds`, then settles and judges."""
     dice = Random(f"{scenario.name} {seed}")
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(running_world(seed, nodes=scenario.nodes))
+        world = await stack.enter_async_context(running_world(seed, nodes=scenario.nodes, poison=scenario.poison))
         if scenario.standby:
             await world.start_indexer()
         audience = None

@@ -35,6 +35,8 @@ class Scenario:
     nodes: int = 1
     standby: bool = False
     """Whether a second indexer waits for the first to die."""
+    poison: float = 0.0
+    """Share of transactions that a spoilt one goes with."""
     forks: bool = False
     """Whether records leave again: subscribers are then not compared with what stays."""
 
@@ -94,6 +96,12 @@ async def kill_the_first_of_two(world: World, dice: Random) -> None:
     """Recovery is the take-over. The dead one is started again as the new standby, once that is done."""
     await asyncio.sleep(dice.uniform(0, 1))
     await world.kill_indexer()
+
+
+async def kill_the_api(world: World, dice: Random) -> None:
+    """Its subscribers come back with their cursors, once another one answers."""
+    await asyncio.sleep(dice.uniform(0, 1))
+    await world.kill_api()
 
 
 # ---------------------------------------------------------------- Postgres and Redis
@@ -169,6 +177,8 @@ async def fork_and_kill(world: World, dice: Random) -> None:
 SCENARIOS: Final = (
     Scenario("indexer killed", kill_the_indexer, blows=100),
     Scenario("indexer and Redis killed", kill_indexer_and_redis, blows=10, limit=10),
+    Scenario("API killed", kill_the_api, blows=8),
+    Scenario("poison with kills", kill_the_indexer, blows=8, poison=0.1),
     Scenario("Postgres restarted", restart_postgres, blows=9),
     Scenario("Redis restarted or flushed", restart_or_flush_redis, blows=8, limit=2),
     Scenario("Postgres or Redis away", postgres_or_redis_away, blows=6, limit=15),

@@ -76,6 +76,15 @@ class World:
         for each in self.indexers:
             assert each.process.returncode is None, f"the indexer ended by itself:\n{each.said[-4_000:]}"
 
+    async def kill_api(self) -> None:
+        """kill -9, and another one on the same port, ready."""
+        assert self.api is not None
+        self.api.process.kill()
+        await self.api.process.wait()
+        self.kills += 1
+        self.api = await start("serve", folder=self.folder, port=self.api.port, **self._settings(is_api=True))
+        await self.api.ready()
+
     async def kill_indexer(self) -> None:
         """kill -9 of the one that writes."""
         self.check_alive()
@@ -194,11 +203,13 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(seed: int, *, rate: float = 40.0, speed: float = 4.0, nodes: int = 1) -> AsyncIterator[World]:
+async def running_world(
+    seed: int, *, rate: float = 40.0, speed: float = 4.0, nodes: int = 1, poison: float = 0.0
+) -> AsyncIterator[World]:
     """Fresh servers, a chain and an indexer that follows it; everything is gone afterwards."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(open_folder())
-        market = Market(seed, rate=rate, speed=speed)
+        market = Market(seed, rate=rate, speed=speed, poison=poison)
         database, bus = stack.enter_context(_postgres(folder / "database")), stack.enter_context(redis())
         served = [await stack.enter_async_context(serve_node(market.chain)) for _ in range(nodes)]
 
