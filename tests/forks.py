@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from factories import address, balance, market, signature, trade
+from factories import SLOT0, T0, address, balance, market, signature, trade
 
 from app.domain.events import Event, Trade
 from app.domain.programs import Side
@@ -88,3 +88,22 @@ def works(story: Story, size: int, **more: Any) -> list[Work]:
 
 def trades_of(story: Story) -> set[bytes]:
     return {event.identity for event, _ in story if isinstance(event, Trade)}
+
+
+def busy(slots: int, a_slot: int) -> Story:
+    """Trades of 300 tokens by 3,000 traders, so many a slot from SLOT0 on."""
+    dice = random.Random(1)
+    story: Story = []
+    for slot in range(slots):
+        for index in range(a_slot):
+            event = trade(
+                mint=address(f"busy {dice.randrange(300)}"),
+                trader=address(f"trader {dice.randrange(3_000)}"),
+                slot=SLOT0 + slot,
+                transaction_index=index,
+                block_time=T0 + slot * 2 // 5,
+                virtual_quote_reserves=dice.randrange(3 * 10**10, 10**11),
+            )
+            held = [balance(event, event.trader, dice.randrange(10**9)), balance(event, event.venue, 10**14)]
+            story.append((event, held))
+    return story
