@@ -1,9 +1,11 @@
 """What a store must hold, and what a reader of the bus must know: the plain rules, in memory."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from app.domain.events import Event
 from app.domain.records import Batch, RecordKind, TradeRecord
+from app.domain.slots import SlotRange
 from app.store.writer_batch import Work
 
 
@@ -24,11 +26,10 @@ class Told:
         gone = set(work.retracted)
         self.stored = {name: event for name, event in self.stored.items() if event.slot not in gone}
         self.handed = {(slot, name) for slot, name in self.handed if slot not in gone}
-        self.slots -= gone
+        self.slots = self.slots - gone
         for event in sorted(work.events, key=lambda event: -event.commitment):
             self._meet(event)
-        self.missing -= {slot for part in work.complete for slot in range(part.first, part.last + 1)}
-        self.missing |= {slot for gap in work.missing for slot in range(gap.slots.first, gap.slots.last + 1)}
+        self.missing = self.missing - _slots(work.complete) | _slots(gap.slots for gap in work.missing)
         self.finalized = max(filter(None, (self.finalized, work.finalized_slot)), default=None)
 
     def _meet(self, event: Event) -> None:
@@ -37,8 +38,12 @@ class Told:
         known = self.stored.get(event.identity)
         if known is None or event.commitment > known.commitment:
             self.stored[event.identity] = event
-        elif event.slot != known.slot:
-            self.passed_over.add(event.slot)
+        if known is not None and event.slot != known.slot:
+            self.passed_over |= {event.slot, known.slot}
+
+    def refuse(self, work: Work) -> None:
+        """Nothing of it is stored; only that an event has two places may be remembered."""
+        replace(self).take(work)
 
     def die(self) -> None:
         """What was passed over is in the writer's memory only: the sources begin again at the checkpoint."""
@@ -67,3 +72,7 @@ class Follower:
         self.graduations |= {each.identity for each in batch.graduations}
         self.launched |= {each.mint for each in batch.tokens if each.launch_sequence in batch.launches}
         self.sequence = batch.last_sequence
+
+
+def _slots(ranges: Iterable[SlotRange]) -> set[int]:
+    return {slot for each in ranges for slot in range(each.first, each.last + 1)}

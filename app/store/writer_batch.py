@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import asyncpg
 
-from app.domain.events import Event, Rate, Trade
+from app.domain.events import Event, Rate, Trade, unpack_position
 from app.domain.facts import TokenFacts
 from app.domain.records import Batch
 from app.domain.slots import Gap, SlotRange
@@ -19,6 +19,7 @@ from app.store.writer_events import Books, OneBatch
 from app.store.writer_feed import FeedState, store_feed
 from app.store.writer_journal import Journal, settled_slot
 from app.store.writer_rates import newest, store_rates
+from app.store.writer_rows import ChainKey
 from app.store.writer_states import (
     chain_key,
 )
@@ -77,19 +78,20 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
     world, journal = books.world, books.journal
     fresh_rates = books.rates.learn(work.rates)
     await store_rates(connection, fresh_rates)
-    arrived = _distinct(arrive(work.events) if work.arrived is None else work.arrived)
+    arrived, passed_over = _distinct(arrive(work.events) if work.arrived is None else work.arrived)
     world.begin()
     undone = await undo(connection, books.world, books.accounts, journal, feed, work.retracted, arrived)
-    arrived = _placed(journal, arrived)
+    arrived = _placed(journal, arrived, passed_over)
+    balances = _balances(work.balances, arrived, passed_over)
     await world.load(connection, {event.mint for event, _, _ in arrived} | {facts.mint for facts in work.facts})
-    await world.learn_wallets(connection, _wallets(arrived, work.balances))
+    await world.learn_wallets(connection, _wallets(arrived, balances))
     rewound = undone.feed
     state = rewound.after([event for event, _, _ in arrived], work.finalized_slot)
     state = state.read_to(work.tip_slot, work.complete)
     head = (rewound.time, rewound.slot, int(rewound.commitment))
     await journal.begin(connection, head, settled_slot(state.finalized_slot, state.slot))
     one = OneBatch(connection, books, rewound.sequence, state.finalized_slot)
-    changed = await one.store_events(arrived, work.balances)
+    changed = await one.store_events(arrived, balances)
     one.fill(work.facts)
     batch_tokens = await one.store_states(changed)
     state = replace(state, sequence=one.sequence)
@@ -114,27 +116,51 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
     return Stored(batch, one.taken, len(work.events) - one.taken, letters), state
 
 
-def _distinct(arrived: Iterable[Arrived]) -> list[Arrived]:
-    """Each event once, as the most certain says it: it may come twice in a batch."""
+def _distinct(arrived: Iterable[Arrived]) -> tuple[list[Arrived], list[Arrived]]:
+    """Each event once, as the most certain says it; and those that say it less certainly in another place."""
     seen: dict[bytes, Arrived] = {}
+    passed_over = []
     for each in arrived:
-        if seen.setdefault(each[1][2], each)[0].commitment < each[0].commitment:
-            seen[each[1][2]] = each
-    return list(seen.values())
+        known = seen.setdefault(each[1][2], each)
+        if known is each:
+            continue
+        kept, less = (each, known) if each[0].commitment > known[0].commitment else (known, each)
+        seen[each[1][2]] = kept
+        if less[1] != kept[1]:
+            passed_over.append(less)
+    return list(seen.values()), passed_over
 
 
-def _placed(journal: Journal, arrived: Sequence[Arrived]) -> list[Arrived]:
-    """Without the events that are stored in another place: they are the same, met on two forks."""
-    if journal.is_empty:
+def _placed(journal: Journal, arrived: Sequence[Arrived], passed_over: list[Arrived]) -> list[Arrived]:
+    """Without the events that are stored in another place: they are the same, met on two forks. Those are added to
+    `passed_over`, and all of it is noted."""
+    if journal.is_empty and not passed_over:
         return list(arrived)
-    found = []
+    found: list[Arrived] = []
     for each in arrived:
         place = journal.place(each[1][2])
-        if place is None or (place.time, place.position) == each[1][:2]:
-            found.append(each)
-        else:
-            journal.missed(each[1][2], each[0].slot)
+        is_here = place is None or (place.time, place.position) == each[1][:2]
+        (found if is_here else passed_over).append(each)
+    for event, key, _ in passed_over:
+        journal.missed(key[2], event.slot)
     return found
+
+
+def _balances(
+    balances: Sequence[Balance], arrived: Sequence[Arrived], passed_over: Sequence[Arrived]
+) -> Sequence[Balance]:
+    """Without those of transactions that were passed over."""
+    if not passed_over:
+        return balances
+    kept = {_place(key, event.mint) for event, key, _ in arrived}
+    left = {_place(key, event.mint) for event, key, _ in passed_over} - kept
+    return [each for each in balances if (place := _place(each.key, each.held.mint)) is None or place not in left]
+
+
+def _place(key: ChainKey, mint: str) -> tuple[int, int, str] | None:
+    """Of a transaction and one of its mints; None where its index is not known, which others of the slot share."""
+    slot, transaction, _ = unpack_position(key[1])
+    return None if transaction is None else (slot, transaction, mint)
 
 
 def _wallets(arrived: Iterable[Arrived], balances: Iterable[Balance]) -> set[str]:

@@ -49,6 +49,7 @@ async def undo(
     fork = Fork(frozenset(retracted), frozenset(_moved(journal, arrived)))
     if not fork:
         return Undone(feed)
+    _note_moved(journal, fork)
     history, withdrawn = await withdraw(connection, world, accounts, journal, fork)
     if not withdrawn:
         return Undone(feed)
@@ -66,6 +67,14 @@ def _moved(journal: Journal, arrived: Sequence[Arrived]) -> set[bytes]:
         if place is not None and (place.time, place.position) != key[:2] and event.commitment > place.commitment:
             found.add(key[2])
     return found
+
+
+def _note_moved(journal: Journal, fork: Fork) -> None:
+    """What moves was in its former slot too, which may come back to the chain."""
+    for identity in fork.identities:
+        place = journal.place(identity)
+        if place is not None and (slot := unpack_position(place.position)[0]) not in fork.slots:
+            journal.missed(identity, slot)
 
 
 async def _rewound(connection: asyncpg.Connection, feed: FeedState, history: History, fork: Fork) -> FeedState:

@@ -148,9 +148,8 @@ class Market(RuleBasedStateMachine):
     def write(self, work: Work, fault: Fault | None = None) -> bool:
         """Writes and judges; False when the batch was refused, which leaves no trace."""
         is_stored = self.run(self._write(work, fault))
-        if is_stored:
-            self.told.take(work)
-        elif fault is not None and fault.is_last:
+        (self.told.take if is_stored else self.told.refuse)(work)
+        if not is_stored and fault is not None and fault.is_last:
             self.run(self._crash())
         self.run(self._judge())
         return is_stored
