@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from node.serving import Node, serve_node
 
 LIMIT_SECONDS = 60.0
 """Whatever takes longer has failed."""
+FRESH_SECONDS = 0.25
+"""Less than a slot of mainnet: who is that close follows the chain live."""
 SOL_USD = "150.25"
 _POLL_SECONDS = 0.02
 
@@ -143,15 +146,18 @@ class World:
         await self.recovered()
 
     async def recovered(self) -> float:
-        """Seconds until something newer than what is there now is stored, and all that the chain has confirmed by then;
-        TimeoutError where that never is."""
+        """Seconds until something newer than what is there now is stored, and the store is not behind by more than
+        `FRESH_SECONDS`: it has all that was confirmed so long before. TimeoutError where that never is."""
         began = time.monotonic()
         before = self.market.chain.tip(Commitment.CONFIRMED)
+        tips: deque[tuple[float, int]] = deque()
         async with asyncio.timeout(LIMIT_SECONDS):
             while True:
                 self.check_alive()
-                confirmed = self.market.chain.tip(Commitment.CONFIRMED)
-                if confirmed > before and (await self._stored())[0] >= confirmed:
+                tips.append((time.monotonic(), self.market.chain.tip(Commitment.CONFIRMED)))
+                while len(tips) > 1 and tips[1][0] <= time.monotonic() - FRESH_SECONDS:
+                    tips.popleft()
+                if (await self._stored())[0] >= max(before + 1, tips[0][1]):
                     return time.monotonic() - began
                 await asyncio.sleep(_POLL_SECONDS)
 
