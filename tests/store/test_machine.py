@@ -250,13 +250,13 @@ class Market(RuleBasedStateMachine):
         await _empty(connection)
         await connection.close()
         engine = create_engine(self.other_url, SETTINGS)
-        chain = self.tree.chain
+        chain, feed = self.tree.chain, self.writer.feed
         work = Work(
             events=[self.told.stored[event.identity] for block in chain for event, _ in block.story],
             balances=[each for block in chain for _, held in block.story for each in held],
-            complete=[SlotRange(SLOT0, self.tree.tip)],
+            complete=[SlotRange(SLOT0, feed.complete_slot or SLOT0)],  # never moves back, by design
             finalized_slot=self.told.finalized,
-            tip_slot=self.writer.feed.tip_slot,
+            tip_slot=feed.tip_slot,
         )
         async with Writer(engine, SETTINGS, source="test", is_simulated=False) as writer:
             await writer.write(work)
