@@ -68,7 +68,7 @@ async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> list[Bas
     context = Context(engine, Cursors(store_id), settings, hub)
     operations = Operations(core_schema, settings, context.fresh)
     sessions = Sessions(operations, settings, metrics)
-    probes = Probes(hub, sessions, metrics, sdl())
+    probes = Probes(hub, engine, sessions, metrics, sdl())
     ide = _ide(settings, engine, hub, store_id)
     view = View(operations, settings, metrics, ide.page)
     return [

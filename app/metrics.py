@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 _BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -67,3 +67,13 @@ class Metrics:
 def gauge(name: str, about: str, value: float) -> list[str]:
     """The lines of a value that is read when it is asked for."""
     return [f"# HELP {name} {about}", f"# TYPE {name} gauge", f"{name} {value}"]
+
+
+def gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> list[str]:
+    """The same for several, told apart by one label."""
+    lines = [f'{name}{{{label}="{_escaped(each)}"}} {value}' for each, value in sorted(values.items())]
+    return [f"# HELP {name} {about}", f"# TYPE {name} gauge", *lines]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

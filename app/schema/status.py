@@ -25,7 +25,6 @@ from app.store.gaps import open_gaps
 _NOWHERE: Final = records.ChainPoint(0, 0, Commitment.FINALIZED)
 """Genesis: where an empty store stands, and all that is known to be final when no source tells more."""
 _READ_SECONDS: Final = 2.0
-_SILENT_SECONDS: Final = 5.0
 _SOURCE: Final = "source "
 """How the indexer begins the names of what the market is fed from; the others are parts of these, or beside them."""
 _GAPS_SHOWN: Final = 1_000
@@ -170,7 +169,7 @@ def _sources(head: Head | None, told: Sequence[Told]) -> list[Component]:
 
 def _component(told: Told) -> Component:
     """As the indexer told it, unless it has not told anything for too long."""
-    if told.age_seconds > _SILENT_SECONDS:
+    if told.is_silent:
         return Component(name=told.name, state=HealthState.DOWN, detail="The indexer does not run.")
     return Component(name=told.name, state=HealthState[told.state], detail=told.detail or None)
 

@@ -1,13 +1,15 @@
 """How the indexer's parts are: told by the indexer, read by every API process."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.tables import components
+
+SILENT_SECONDS: Final = 5.0
 
 
 class Told(NamedTuple):
@@ -20,6 +22,11 @@ class Told(NamedTuple):
     """For people; empty where there is nothing to say."""
     age_seconds: float
     """Since it was told, by the database's clock."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was told too long ago to be true: the indexer was killed."""
+        return self.age_seconds > SILENT_SECONDS
 
 
 async def tell_components(engine: AsyncEngine, parts: Sequence[tuple[str, str, str]]) -> None:

@@ -1,20 +1,31 @@
 """What machines ask: alive, ready, the numbers of this process, the schema as text."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.live.hub import Hub
-from app.metrics import Metrics, gauge
+from app.metrics import Metrics, gauge, gauges
+from app.store.components import read_components
+from app.store.engine import is_lost
+from app.store.gaps import open_gaps
 from app.transport.sessions import Sessions
+
+_READ_SECONDS: Final = 2.0
+_STATES: Final = {"OK": 1.0, "DEGRADED": 0.5, "DOWN": 0.0}
 
 
 class Probes:
-    """Small and cheap: they answer from what the hub's watch found half a second ago at most."""
+    """Small and cheap: but for what the indexer tells, they answer from what the hub's watch found half a second ago at
+    most."""
 
-    def __init__(self, hub: Hub, sessions: Sessions, metrics: Metrics, sdl: str) -> None:
+    def __init__(self, hub: Hub, engine: AsyncEngine, sessions: Sessions, metrics: Metrics, sdl: str) -> None:
         self._hub = hub
+        self._engine = engine
         self._sessions = sessions
         self._metrics = metrics
         self._sdl = sdl
@@ -35,11 +46,30 @@ class Probes:
 
     async def metrics(self, request: Request) -> Response:
         """The text format of Prometheus."""
-        return PlainTextResponse("\n".join([*self._metrics.lines(), *self._gauges(), ""]))
+        lines = [*self._metrics.lines(), *self._gauges(), *await self._of_the_indexer()]
+        return PlainTextResponse("\n".join([*lines, ""]))
 
     async def schema(self, request: Request) -> Response:
         """The SDL."""
         return PlainTextResponse(self._sdl)
+
+    async def _of_the_indexer(self) -> list[str]:
+        """What the indexer told the store of its parts, every node among them; nothing while Postgres is away."""
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                told = await read_components(self._engine)
+                missing = sum(gap.slots.last - gap.slots.first + 1 for gap in await open_gaps(self._engine))
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            return []
+        states = {each.name: 0.0 if each.is_silent else _STATES.get(each.state, 0.0) for each in told}
+        head = self._hub.head
+        return [
+            *gauges("curvecast_component", "1 OK, 0.5 degraded, 0 down, as `Status.components`.", "name", states),
+            *gauge("curvecast_missing_slots", "Slots of which something is known to be missing.", missing),
+            *gauge("curvecast_lag_slots", "Slots between the chain's head and ours.", head.lag_slots if head else 0),
+        ]
 
     def _gauges(self) -> Iterator[str]:
         hub = self._hub

@@ -235,6 +235,7 @@ async def test_status_says_when_a_source_is_down_and_when_it_is_back_and_queries
         for stream in list(node.hub.connections):
             stream.act(Kind.RESET)
         await until_told("DOWN")
+        assert f'curvecast_component{{name="source {sources}"}} 0.0' in (await http.get("/metrics")).text
         assert (await ask("{ trades(first: 1) { nodes { slot } } }"))["trades"]["nodes"]
         node.faults.clear()
         for _ in range(8):

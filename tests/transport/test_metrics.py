@@ -1,6 +1,6 @@
 """What /metrics prints can be read by Prometheus."""
 
-from app.metrics import Count, Histogram, gauge
+from app.metrics import Count, Histogram, gauge, gauges
 
 
 def test_a_counter_has_one_line_a_label() -> None:
@@ -23,3 +23,8 @@ def test_a_histogram_counts_upwards_and_its_last_bucket_holds_all() -> None:
 
 def test_a_gauge_is_named_typed_and_told() -> None:
     assert gauge("up", "Whether.", 1) == ["# HELP up Whether.", "# TYPE up gauge", "up 1"]
+
+
+def test_gauges_of_one_name_are_told_apart_and_what_a_name_holds_breaks_no_line() -> None:
+    lines = gauges("part", "Parts.", "name", {"b": 0.5, 'a "x"\n': 1.0})
+    assert lines[2:] == ['part{name="a \\"x\\"\\n"} 1.0', 'part{name="b"} 0.5']
