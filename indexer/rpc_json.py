@@ -234,7 +234,9 @@ def _instructions(signed: _Signed, meta: JsonMeta, keys: tuple[str, ...]) -> Ite
         if isinstance(outer, WireInstruction):
             if program := programs.get(outer.program_index):
                 yield Instruction(program, _accounts(outer.accounts, keys), outer.data, index, 1)
-        elif found := _instruction(outer, programs, keys, index, 1):
+        elif (outer.programIdIndex is None or outer.programIdIndex in programs) and (
+            found := _instruction(outer, programs, keys, index, 1)
+        ):
             yield found
         for called in inner.get(index, ()):
             if called.programIdIndex is None or called.programIdIndex in programs:
