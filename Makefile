@@ -39,7 +39,7 @@ proto: $(VENV)/.dev ## Writes the gRPC messages from indexer/sources/geyser/geys
 migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes"; needs CURVECAST_DATABASE_URL)
 	$(BIN)/alembic revision --autogenerate -m "$(m)"
 
-bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, latency, refusals, simulate)
+bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, sources, latency, refusals, simulate)
 	$(BIN)/python bench/$(B).py
 
 chaos: $(VENV)/.dev ## Kills, cuts and forks under real processes, then judges every table (C="--scenario forks --seed 2")
