@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.bus.feed import Bus
 from app.domain.cursors import Cursors
 from app.errors import StartupError
+from app.execution.operations import Operations
 from app.live.hub import Hub
 from app.metrics import Metrics
 from app.schema import core_schema, sdl
@@ -20,7 +21,6 @@ from app.store.engine import open_engine
 from app.store.examples import read_examples
 from app.store.identity import read_store_id
 from app.transport.ide import Ide
-from app.transport.operations import Operations
 from app.transport.probes import Probes
 from app.transport.sessions import Sessions
 from app.transport.view import View

@@ -22,10 +22,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from app.execution.operations import Operations
 from app.metrics import Metrics
 from app.schema import core_schema
 from app.settings import Settings
-from app.transport.operations import Operations
 from app.transport.server import server_options
 from app.transport.view import View
 

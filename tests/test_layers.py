@@ -19,9 +19,26 @@ FLOORS: dict[str, set[str]] = {
     "app.bus": {"app.domain", "app.errors"},
     "app.live": {"app.bus", "app.store", "app.domain", "app.settings", "app.metrics", "app.errors"},
     "app.schema": {"app.live", "app.store", "app.domain", "app.settings", "app.errors"},
-    "app.transport": {"app.schema", "app.live", "app.store", "app.domain", "app.settings", "app.metrics", "app.errors"},
+    "app.execution": {"app.schema", "app.store", "app.domain", "app.settings", "app.errors"},
+    "app.fanout": {
+        *("app.execution", "app.schema", "app.live", "app.store", "app.domain", "app.settings", "app.metrics"),
+        "app.errors",
+    },
+    "app.transport": {
+        *("app.fanout", "app.execution", "app.schema", "app.live", "app.store", "app.domain", "app.settings"),
+        *("app.metrics", "app.errors"),
+    },
     "app.application": {
-        *("app.transport", "app.schema", "app.live", "app.bus", "app.store", "app.domain"),
+        *(
+            "app.transport",
+            "app.fanout",
+            "app.execution",
+            "app.schema",
+            "app.live",
+            "app.bus",
+            "app.store",
+            "app.domain",
+        ),
         *("app.settings", "app.metrics", "app.errors"),
     },
     "app.main": {"app.application", "app.settings"},

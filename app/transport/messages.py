@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 
 from app.errors import InvalidInput
-from app.transport.requests import GraphQLRequest, read_json, read_request
+from app.execution.requests import GraphQLRequest, read_json, read_request
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
 _MAX_ID: Final = 256

@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.errors import InvalidInput, SubscriptionLimit
+from app.execution.errors import format_exception
+from app.execution.operations import Operation, Operations, RequestRefused
 from app.live.mailbox import Closed
 from app.metrics import Metrics
 from app.settings import Settings
-from app.transport.errors import format_exception
 from app.transport.messages import SUBPROTOCOL, Complete, Init, Message, Ping, Pong, Subscribe, Unreadable, read, write
-from app.transport.operations import Operation, Operations, RequestRefused
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.errors import InvalidInput
+from app.execution.errors import format_exception
+from app.execution.operations import Operations, RequestRefused
+from app.execution.operations import Response as Answer
+from app.execution.requests import GraphQLRequest, read_json, read_parameters, read_request
 from app.metrics import Metrics
 from app.settings import Settings
-from app.transport.errors import format_exception
 from app.transport.negotiation import GRAPHQL, HTML, JSON, choose, is_json
-from app.transport.operations import Operations, RequestRefused
-from app.transport.operations import Response as Answer
-from app.transport.requests import GraphQLRequest, read_json, read_parameters, read_request
 
 BrowserPage: TypeAlias = Callable[[Request], Awaitable[Response]]
 _SUBSCRIBE: Final = "Subscriptions are served over WebSocket on this path: use the graphql-transport-ws subprotocol."

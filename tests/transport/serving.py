@@ -15,11 +15,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app.errors import InvalidInput, Lagged
+from app.execution.operations import Operations
 from app.metrics import Metrics
 from app.schema.directives import Cost
 from app.settings import Settings
 from app.transport.messages import SUBPROTOCOL
-from app.transport.operations import Operations
 from app.transport.server import server_options
 from app.transport.sessions import Sessions
 from app.transport.view import View

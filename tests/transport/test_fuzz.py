@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from transport.serving import schema
 
 from app.errors import InvalidInput
+from app.execution.operations import Operations, RequestRefused
+from app.execution.requests import GraphQLRequest, read_json, read_parameters, read_request
 from app.settings import Settings
 from app.transport.messages import read
-from app.transport.operations import Operations, RequestRefused
-from app.transport.requests import GraphQLRequest, read_json, read_parameters, read_request
 
 OPERATIONS = Operations(schema._schema, Settings(), object)
 REFUSALS = {"BAD_USER_INPUT", "COST_EXCEEDED", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}

@@ -12,11 +12,11 @@ from graphql.language import Lexer, Source, Token, TokenKind
 from transport.serving import Client, client, schema, served, small_app
 
 from app.errors import CostExceeded
+from app.execution.documents import Documents, Refused
 from app.schema import core_schema, limits
 from app.schema.costs import check_cost
 from app.schema.limits import check_shape
 from app.settings import Settings
-from app.transport.documents import Documents, Refused
 
 SETTINGS = Settings(max_tokens=400, max_depth=6, max_aliases=5, max_directives=4, max_cost=100)
 DOUBLED = 24

@@ -25,11 +25,11 @@ from graphql.execution import Executor, create_source_event_stream
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.errors import CostExceeded, CurvecastError, Unavailable
+from app.execution.documents import Documents, Refused
+from app.execution.errors import VALIDATION_FAILED, format_error, format_exception
+from app.execution.requests import GraphQLRequest
 from app.schema.costs import check_cost
 from app.settings import Settings
-from app.transport.documents import Documents, Refused
-from app.transport.errors import VALIDATION_FAILED, format_error, format_exception
-from app.transport.requests import GraphQLRequest
 
 Response: TypeAlias = dict[str, Any]
 NewContext: TypeAlias = Callable[[], object]
