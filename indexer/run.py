@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.bus.backoff import Backoff
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost
 from app.settings import Settings
@@ -31,8 +32,6 @@ _TIDY_SECONDS = 3.0
 _TIDY_SHARE = 10
 """Recomputing lists takes at most a tenth of the time, however large the store is."""
 _TELL_SECONDS = 1.0
-_FIRST_WAIT_SECONDS = 0.25
-_LONGEST_WAIT_SECONDS = 30.0
 
 
 async def run_indexer(
@@ -145,16 +144,17 @@ class _Reading:
 
     async def read_for_ever(self) -> None:
         """As `read_once`; a lost source is opened again where it had come to."""
-        wait = _FIRST_WAIT_SECONDS
+        backoff = Backoff()
         while True:
             try:
                 return await self.read_once()
             except SourceLost as error:
-                wait = wait if self._trouble else _FIRST_WAIT_SECONDS
+                if self._trouble is None:
+                    backoff.reset()
                 self._trouble = str(error)
-                _LOG.warning("the source is lost", extra={"cause": self._trouble, "wait_seconds": wait})
+                wait = backoff.next_seconds()
+                _LOG.warning("the source is lost", extra={"cause": self._trouble, "wait_seconds": round(wait, 2)})
             await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
 
     async def _noted(self, deliveries: AsyncIterator[Delivery]) -> AsyncIterator[Delivery]:
         """Passes deliveries on; with the first one the trouble is over."""

@@ -1,7 +1,6 @@
 """One Yellowstone endpoint: a stream that is opened again and again, and what it said, put into a queue for all."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import grpc
 import grpc.aio
 
+from app.bus.backoff import Backoff
 from app.cancellation import heed
 from app.domain.programs import METEORA_DBC, PUMP_FUN, PUMP_MIGRATION_AUTHORITY, PUMP_SWAP, Commitment
 from app.errors import StartupError
@@ -18,8 +18,8 @@ from indexer.sources.geyser import geyser_pb2 as pb
 SILENT_SECONDS: Final = 15.0
 """Slots come several times a second: a stream that says nothing for so long is dead, whatever TCP thinks."""
 _OPEN_SECONDS: Final = 10.0
-_FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
 _REFUSED_SECONDS: Final = 30.0
+"""A token that was refused will be refused again: no need to knock often."""
 _MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _MESSAGE_BYTES),
@@ -56,12 +56,13 @@ class Endpoint:
         self._metadata = (("x-token", token),) if token else ()
         self._commitment = commitment
         self._silent_seconds = silent_seconds
-        self._wait = _FIRST_WAIT
+        self._backoff = Backoff()
         self._may_replay = True
 
     async def run(self, queue: "asyncio.Queue[pb.SubscribeUpdate]", resume: "Resume") -> None:
         """Puts what the stream says into `queue` until cancelled; a stream that ends is opened again."""
         while True:
+            wait = None
             try:
                 await self._stream(queue, resume)
                 self.why = "the stream ended"
@@ -70,14 +71,13 @@ class Endpoint:
                 self.why = _words(error)
                 self._may_replay = error.code() not in _TOO_OLD
                 if error.code() in _REFUSALS:
-                    self._wait = _REFUSED_SECONDS
+                    wait = _REFUSED_SECONDS
             except TimeoutError:
                 self.why = f"silent for {self._silent_seconds:g} s"
             except asyncio.CancelledError:
                 heed()
                 self.why = "the call was given up"
-            await asyncio.sleep(random.uniform(self._wait / 2, self._wait))
-            self._wait = min(2 * self._wait, _LONGEST_WAIT)
+            await asyncio.sleep(self._backoff.next_seconds() if wait is None else wait)
 
     def _channel(self) -> grpc.aio.Channel:
         if self._is_secure:
@@ -96,7 +96,8 @@ class Endpoint:
             pings = asyncio.create_task(_answer_pings(call, pinged := asyncio.Event()))
             try:
                 async for update in self._messages(call):
-                    self.why, self._wait, self._may_replay = None, _FIRST_WAIT, True
+                    self.why, self._may_replay = None, True
+                    self._backoff.reset()
                     if resume.round != turn:
                         return
                     if update.HasField("ping"):
