@@ -11,8 +11,8 @@ import msgspec
 
 from app.domain.events import Rate
 from app.domain.programs import Commitment
-from indexer.rpc_json import JsonTransaction, Place, Unfit, build_transaction, check_signature, read_commitment
-from indexer.transaction import Transaction
+from indexer.rpc_json import JsonTransaction, Place, build_transaction, check_signature, read_commitment
+from indexer.transaction import Transaction, Unfit
 
 _MAX_WHY: Final = 300
 _MAX_DEPTH: Final = 8

@@ -14,22 +14,17 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from app.domain.events import TokenBalance
-from app.domain.programs import SPL_TOKEN, TOKEN_2022, Commitment
+from app.domain.programs import Commitment
 from indexer import base58
-from indexer.decoders import KNOWN_PROGRAMS
-from indexer.transaction import Instruction, Transaction
+from indexer.decoders import KNOWN_PROGRAMS, WITHOUT_BALANCES
+from indexer.transaction import Instruction, Transaction, Unfit, read_amount
 from indexer.wire import WireInstruction, read_transaction
 
-_WITHOUT_BALANCES: Final = KNOWN_PROGRAMS | {SPL_TOKEN, TOKEN_2022}
 _INLINE_MAX: Final = 10_000
 
 
 Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 """Of an account in the transaction."""
-
-
-class Unfit(ValueError):
-    """JSON that is well-formed but not a transaction that can be used; the text says why."""
 
 
 class JsonInstruction(msgspec.Struct, gc=False):
@@ -224,7 +219,7 @@ def _bytes(text: str, encoding: str) -> bytes:
 
 def _instructions(signed: _Signed, meta: JsonMeta, keys: tuple[str, ...]) -> Iterator[Instruction]:
     """Outer and inner in execution order, of the programs that matter."""
-    wanted = KNOWN_PROGRAMS if meta.postTokenBalances or meta.preTokenBalances else _WITHOUT_BALANCES
+    wanted = KNOWN_PROGRAMS if meta.postTokenBalances or meta.preTokenBalances else WITHOUT_BALANCES
     programs: dict[int | str | None, str] = {index: key for index, key in enumerate(keys) if key in wanted}
     if not programs:
         return
@@ -273,20 +268,13 @@ def _balances(meta: JsonMeta, keys: tuple[str, ...]) -> tuple[TokenBalance, ...]
     there = {balance.accountIndex for balance in after}
     gone = [balance for balance in meta.preTokenBalances or () if balance.accountIndex not in there]
     try:
-        held = [
-            TokenBalance(
-                keys[b.accountIndex], b.mint, b.owner or "", _amount(b.uiTokenAmount.amount), b.uiTokenAmount.decimals
-            )
-            for b in after
-        ]
-        held += [TokenBalance(keys[b.accountIndex], b.mint, b.owner or "", 0, b.uiTokenAmount.decimals) for b in gone]
+        held = [_balance(each, keys, read_amount(each.uiTokenAmount.amount)) for each in after]
+        held += [_balance(each, keys, 0) for each in gone]
     except IndexError:
         raise Unfit(f"a token balance is beyond the {len(keys)} accounts") from None
     return tuple(held)
 
 
-def _amount(text: str) -> int:
-    """A u64 in decimal digits."""
-    if len(text) > 20 or not text.isascii() or not text.isdigit():
-        raise Unfit("a token amount is not a number")
-    return int(text)
+def _balance(balance: JsonBalance, keys: tuple[str, ...], amount: int) -> TokenBalance:
+    account = keys[balance.accountIndex]
+    return TokenBalance(account, balance.mint, balance.owner or "", amount, balance.uiTokenAmount.decimals)

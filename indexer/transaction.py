@@ -4,10 +4,19 @@ Addresses are base58 strings, instruction data raw bytes. Lookup-table addresses
 the full account list in runtime order (static keys, then loaded writable, then loaded readonly).
 """
 
+from typing import Final
+
 import msgspec
 
 from app.domain.events import TokenBalance
 from app.domain.programs import Commitment
+
+_AMOUNT_DIGITS: Final = 20
+"""Of the largest u64."""
+
+
+class Unfit(ValueError):
+    """What came is well-formed but no transaction that can be used; the text says why."""
 
 
 class Instruction(msgspec.Struct, frozen=True, gc=False):
@@ -52,3 +61,10 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     compute_units: int | None = None
     is_partial: bool = False
     """Whether instructions are missing, so that only logs can be read."""
+
+
+def read_amount(text: str) -> int:
+    """A token amount, a u64 in decimal digits; Unfit when it is none."""
+    if len(text) > _AMOUNT_DIGITS or not text.isascii() or not text.isdigit():
+        raise Unfit("a token amount is not a number")
+    return int(text)

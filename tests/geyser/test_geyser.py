@@ -12,8 +12,9 @@ from rpc.judging import Judge, span
 from app.domain.programs import Commitment
 from app.errors import StartupError
 from indexer.parse import parse
-from indexer.sources.geyser.reading import Unfit, read_transaction
+from indexer.sources.geyser.reading import read_transaction
 from indexer.sources.geyser.source import GeyserSource
+from indexer.transaction import Unfit
 from node.chain import Chain, Mix
 from node.faults import Kind
 from node.material import recorded, simulated

@@ -4,19 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from app.domain.events import TokenBalance
-from app.domain.programs import SPL_TOKEN, TOKEN_2022, Commitment
+from app.domain.programs import Commitment
 from indexer.base58 import address, encode
-from indexer.decoders import KNOWN_PROGRAMS
+from indexer.decoders import KNOWN_PROGRAMS, WITHOUT_BALANCES
 from indexer.sources.geyser import geyser_pb2 as pb
-from indexer.transaction import Instruction, Transaction
+from indexer.transaction import Instruction, Transaction, Unfit, read_amount
 
-_WITHOUT_BALANCES: Final = KNOWN_PROGRAMS | {SPL_TOKEN, TOKEN_2022}
 _KEY_BYTES: Final = 32
-_MAX_AMOUNT_DIGITS: Final = 20
-
-
-class Unfit(ValueError):
-    """A message that is no transaction that can be used; the text says why."""
 
 
 def read_transaction(
@@ -49,7 +43,7 @@ def read_transaction(
 
 def _instructions(message: pb.Message, meta: pb.TransactionStatusMeta, keys: tuple[str, ...]) -> Iterator[Instruction]:
     """Outer and inner in execution order, of the programs that matter."""
-    wanted = KNOWN_PROGRAMS if meta.post_token_balances or meta.pre_token_balances else _WITHOUT_BALANCES
+    wanted = KNOWN_PROGRAMS if meta.post_token_balances or meta.pre_token_balances else WITHOUT_BALANCES
     programs = {index: key for index, key in enumerate(keys) if key in wanted}
     inner = {group.index: group.instructions for group in meta.inner_instructions}
     for index, outer in enumerate(message.instructions):
@@ -72,7 +66,7 @@ def _balances(meta: pb.TransactionStatusMeta, keys: Sequence[str]) -> tuple[Toke
     """Balances after the transaction; an account that was there before and is not any more holds 0."""
     there = {balance.account_index for balance in meta.post_token_balances}
     gone = [balance for balance in meta.pre_token_balances if balance.account_index not in there]
-    held = [_balance(each, keys, _amount(each.ui_token_amount.amount)) for each in meta.post_token_balances]
+    held = [_balance(each, keys, read_amount(each.ui_token_amount.amount)) for each in meta.post_token_balances]
     return (*held, *(_balance(each, keys, 0) for each in gone))
 
 
@@ -81,9 +75,3 @@ def _balance(balance: pb.TokenBalance, keys: Sequence[str], amount: int) -> Toke
         raise Unfit(f"a token balance is beyond the {len(keys)} accounts")
     account, decimals = keys[balance.account_index], balance.ui_token_amount.decimals
     return TokenBalance(account, balance.mint, balance.owner, amount, decimals)
-
-
-def _amount(text: str) -> int:
-    if len(text) > _MAX_AMOUNT_DIGITS or not text.isascii() or not text.isdigit():
-        raise Unfit("a token amount is not a number")
-    return int(text)
