@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
+import msgspec
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -52,8 +53,17 @@ class Operation:
         return self.node.operation is OperationType.SUBSCRIPTION
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response of a query that was executed: it has `data`, if only null."""
+
+    body: bytes
+    """The whole response as JSON."""
+    has_errors: bool
+
+
 class RequestRefused(Exception):
-    """Nothing was executed; `response` has only errors."""
+    """There is no `data`: nothing was executed, or not to its end; `response` has only errors."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         super().__init__(errors)
@@ -83,14 +93,17 @@ class Operations:
             raise RequestRefused([format_exception(error)]) from None
         return Operation(document, node, request.operation_name, request.variables)
 
-    async def run(self, operation: Operation) -> Response:
-        """The response of a query."""
+    async def run(self, operation: Operation) -> Answer:
+        """The response of a query. Raises RequestRefused: a variable is wrong, or it took too long."""
         try:
             async with asyncio.timeout(self._settings.query_timeout_seconds):
                 result = await self._execute(operation, None, self._new_context())
         except TimeoutError:
-            return {"errors": [format_exception(_too_slow(self._settings.query_timeout_seconds))]}
-        return _response(result)
+            raise RequestRefused([format_exception(_too_slow(self._settings.query_timeout_seconds))]) from None
+        response = _response(result)
+        if "data" not in response:
+            raise RequestRefused(response["errors"])
+        return Answer(msgspec.json.encode(response), "errors" in response)
 
     async def stream(self, operation: Operation) -> AsyncIterator[Response]:
         """A response for each event. Raises RequestRefused when the source cannot be opened, CurvecastError when it

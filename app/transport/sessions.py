@@ -9,6 +9,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -203,11 +204,9 @@ class Session:
 
     async def _send_results(self, name: str, operation: Operation) -> None:
         if not operation.is_subscription:
-            response = await self._operations.run(operation)
-            if "data" not in response:
-                raise RequestRefused(response["errors"])
+            answer = await self._operations.run(operation)
             self._metrics.payloads.add("query")
-            await self._send(write("next", id=name, payload=response))
+            await self._send(write("next", id=name, payload=msgspec.Raw(answer.body)))
             return
         async for response in self._operations.stream(operation):
             self._metrics.payloads.add("subscription")

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import InvalidInput
 from app.execution.errors import format_exception
 from app.execution.operations import Operations, RequestRefused
-from app.execution.operations import Response as Answer
+from app.execution.operations import Response as Refusal
 from app.execution.requests import GraphQLRequest, read_json, read_parameters, read_request
 from app.metrics import Metrics
 from app.settings import Settings
@@ -60,8 +60,8 @@ class View:
                 raise _Rejected(406, f"This path answers in {GRAPHQL} or {JSON}: accept one of them.")
             return await self._answer(request, media)
         except _Rejected as error:
-            answer: Answer = {"errors": [format_exception(InvalidInput(str(error)))]}
-            return _encoded(answer, media or JSON, error.status, error.headers)
+            errors = {"errors": [format_exception(InvalidInput(str(error)))]}
+            return _encoded(errors, media or JSON, error.status, error.headers)
 
     async def _answer(self, request: Request, media: str) -> Response:
         try:
@@ -70,15 +70,14 @@ class View:
             raise _Rejected(400, str(error)) from None
         try:
             operation = self._operations.prepare(asked)
+            if operation.is_subscription:
+                raise _not_here(request)
+            answer = await self._operations.run(operation)
         except RequestRefused as refused:
-            return self._respond(refused.response, media)
-        if operation.is_subscription:
-            raise _not_here(request)
-        return self._respond(await self._operations.run(operation), media)
-
-    def _respond(self, answer: Answer, media: str) -> Response:
-        self._metrics.requests.add("error" if "errors" in answer else "ok")
-        return _encoded(answer, media, _status(answer, media), {})
+            self._metrics.requests.add("error")
+            return _encoded(refused.response, media, _status(refused.response, media), {})
+        self._metrics.requests.add("error" if answer.has_errors else "ok")
+        return _response(answer.body, media, 200, {})
 
     async def _read(self, request: Request) -> GraphQLRequest:
         if request.method == "GET":
@@ -122,14 +121,17 @@ def _too_large(limit: int) -> _Rejected:
     )
 
 
-def _status(answer: Answer, media: str) -> int:
+def _status(refused: Refusal, media: str) -> int:
     """application/json answers 200 to every well-formed request; the newer type tells that nothing was executed."""
-    if media == JSON or "data" in answer:
+    if media == JSON:
         return 200
-    codes = {error["extensions"]["code"] for error in answer["errors"]}
+    codes = {error["extensions"]["code"] for error in refused["errors"]}
     return 503 if codes == {"SERVICE_UNAVAILABLE"} else 400
 
 
-def _encoded(answer: Answer, media: str, status: int, headers: Mapping[str, str]) -> Response:
-    content = msgspec.json.encode(answer)
-    return Response(content, status, {"vary": "accept", **headers}, f"{media}; charset=utf-8")
+def _encoded(refused: Refusal, media: str, status: int, headers: Mapping[str, str]) -> Response:
+    return _response(msgspec.json.encode(refused), media, status, headers)
+
+
+def _response(body: bytes, media: str, status: int, headers: Mapping[str, str]) -> Response:
+    return Response(body, status, {"vary": "accept", **headers}, f"{media}; charset=utf-8")
