@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from app.domain.events import Event
-from app.domain.programs import SPL_TOKEN, TOKEN_2022
+from app.domain.programs import PUMP_MIGRATION_AUTHORITY, SPL_TOKEN, TOKEN_2022
 from app.errors import DecodeError
 from indexer.decoders import meteora_dbc, pump_fun, pump_swap, raydium
 from indexer.decoders.anchor import Emission, read_steps, truncated_programs
@@ -46,6 +46,8 @@ SILENT: Final[Mapping[str, Silent]] = {
     raydium.PROGRAM_ID: Silent(raydium.is_graduation, raydium.decode_graduation),
 }
 KNOWN_PROGRAMS: Final = frozenset(PROGRAMS) | frozenset(SILENT)
+MENTIONED: Final = (*PROGRAMS, PUMP_MIGRATION_AUTHORITY)
+"""One of these stands in every transaction that is read: Raydium's are those of pump's migration authority."""
 WITHOUT_BALANCES: Final = KNOWN_PROGRAMS | {SPL_TOKEN, TOKEN_2022}
 """Whose instructions are read where there are no token balances: they tell decimals then."""
 _IDLS: Final = {program: entry.idl for program, entry in PROGRAMS.items()}

@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 
-from app.domain.programs import METEORA_DBC, PUMP_FUN, PUMP_MIGRATION_AUTHORITY, PUMP_SWAP, Commitment
+from app.domain.programs import Commitment
+from indexer.decoders import MENTIONED
 from indexer.rpc.answers import read_answer
 from indexer.rpc_json import JsonTransaction, Place, build_transaction
 from indexer.transaction import Transaction
 
-_OURS: Final = tuple(each.encode() for each in (PUMP_FUN, PUMP_SWAP, METEORA_DBC, PUMP_MIGRATION_AUTHORITY))
-"""One of these stands in every transaction that a decoder reads: Raydium's are those of pump's migration authority."""
+_MENTIONED: Final = tuple(each.encode() for each in MENTIONED)
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):
@@ -59,7 +59,7 @@ def read_block(answer: bytes, slot: int, commitment: Commitment) -> Block | None
     transactions, unreadable = [], []
     for index, raw in enumerate(source.transactions):
         text = bytes(raw)
-        if any(address in text for address in _OURS):  # a third of what one regular expression for all costs
+        if any(address in text for address in _MENTIONED):  # a third of what one regular expression for all costs
             try:
                 place = Place(commitment, slot, source.blockTime, index)
                 transactions.append(build_transaction(_TRANSACTION.decode(text), place))

@@ -2,14 +2,14 @@
 
 from typing import Final, NamedTuple
 
-from app.domain.programs import METEORA_DBC, PUMP_FUN, PUMP_SWAP, Commitment
+from app.domain.programs import METEORA_DBC, PUMP_SWAP, Commitment
+from indexer.decoders import PROGRAMS
 from indexer.decoders.anchor import read_log_events
 from indexer.layouts.borsh import LayoutError
 from indexer.layouts.pump_amm import PUMP_AMM
 from indexer.rpc.logs_socket import Logged
 from indexer.transaction import Transaction
 
-PROGRAMS: Final = (PUMP_FUN, PUMP_SWAP, METEORA_DBC)
 _INVOKES: Final = {program: f"Program {program} invoke [" for program in PROGRAMS}
 _TRUNCATED: Final = "Log truncated"
 

@@ -16,6 +16,7 @@ import msgspec
 from app.domain.programs import Commitment
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost, StartupError
+from indexer.decoders import PROGRAMS
 from indexer.rpc.fetching import Fetched, Fetcher, Wanted, Why
 from indexer.rpc.heads import SILENCE_SECONDS
 from indexer.rpc.listening import Opened, listen
@@ -24,7 +25,7 @@ from indexer.rpc.node import Node, Signed
 from indexer.rpc.pool import DEGRADED, OK, Pool
 from indexer.sources import Delivery
 from indexer.sources.holes import Hole, list_hole
-from indexer.sources.logged import PROGRAMS, read_logged
+from indexer.sources.logged import read_logged
 from indexer.transaction import Transaction
 
 _INBOX: Final = 10_000

@@ -11,8 +11,9 @@ import grpc.aio
 
 from app.bus.backoff import Backoff
 from app.cancellation import heed
-from app.domain.programs import METEORA_DBC, PUMP_FUN, PUMP_MIGRATION_AUTHORITY, PUMP_SWAP, Commitment
+from app.domain.programs import Commitment
 from app.errors import StartupError
+from indexer.decoders import MENTIONED
 from indexer.sources.geyser import geyser_pb2 as pb
 
 SILENT_SECONDS: Final = 15.0
@@ -37,7 +38,6 @@ _LEVELS: Final = {
     Commitment.CONFIRMED: pb.CONFIRMED,
     Commitment.FINALIZED: pb.FINALIZED,
 }
-_ACCOUNTS: Final = (PUMP_FUN, PUMP_SWAP, METEORA_DBC, PUMP_MIGRATION_AUTHORITY)
 
 
 class Endpoint:
@@ -136,7 +136,7 @@ class Endpoint:
         return max(wanted, answer.first_available) if answer.HasField("first_available") else None
 
     def _request(self, since: int | None) -> pb.SubscribeRequest:
-        wanted = pb.SubscribeRequestFilterTransactions(vote=False, failed=False, account_include=_ACCOUNTS)
+        wanted = pb.SubscribeRequestFilterTransactions(vote=False, failed=False, account_include=MENTIONED)
         return pb.SubscribeRequest(
             slots={"slots": pb.SubscribeRequestFilterSlots(filter_by_commitment=False)},
             transactions={"ours": wanted},
