@@ -1,8 +1,7 @@
 """One step of the live feed: what everybody who is told of it shares."""
 
 from collections.abc import Mapping
-from decimal import Decimal
-
+from app.domain.events import Rate
 from app.domain.records import Head, TokenRecord
 
 
@@ -12,13 +11,13 @@ class Moment:
     __slots__ = ("context", "head", "rates", "sequence", "tokens")
 
     def __init__(
-        self, sequence: int, head: Head | None, rates: Mapping[str, Decimal], tokens: Mapping[str, TokenRecord]
+        self, sequence: int, head: Head | None, rates: Mapping[str, Rate], tokens: Mapping[str, TokenRecord]
     ) -> None:
         self.sequence = sequence
         """Newest sequence that has been handed out with this step."""
         self.head = head
         self.rates = rates
-        """Newest US dollars per whole quote token, by quote mint, fresh or not; see `app.schema.loaders`."""
+        """Newest rate by quote mint, fresh at the head or not."""
         self.tokens = tokens
         """New state of every token that the batch touched, by mint."""
         self.context: object = None
