@@ -1,6 +1,7 @@
 """One step of the live feed: what everybody who is told of it shares."""
 
 from collections.abc import Mapping
+
 from app.domain.events import Rate
 from app.domain.records import Head, TokenRecord
 
