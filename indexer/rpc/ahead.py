@@ -7,16 +7,14 @@ from contextlib import suppress
 from typing import Final
 
 from app.domain.programs import Commitment
-from indexer.rpc.answers import GONE, NOT_YET, SKIPPED, TOO_NEW, RpcError
 from indexer.rpc.block import Block
 from indexer.rpc.heads import Heads
 from indexer.rpc.node import Node
+from indexer.rpc.patient import fetch_block
 
 BLOCKS_AHEAD: Final = 8
 """Fetched or being fetched: some 64 MB of JSON at most."""
 LIST_SLOTS: Final = 500
-_TRIES: Final = 8
-_RETRY_SECONDS: Final = 0.25
 
 
 class Ahead:
@@ -83,21 +81,6 @@ class Ahead:
 
     async def _want(self, slot: int) -> None:
         await self._room.acquire()
-        self._fetching.append(asyncio.create_task(self._fetch(slot)))
+        self._fetching.append(asyncio.create_task(fetch_block(self._node, slot, self._commitment)))
         self._listed = slot
         self._more.set()
-
-    async def _fetch(self, slot: int) -> Block | None:
-        for _ in range(_TRIES):
-            try:
-                if block := await self._node.block(slot, self._commitment):
-                    return block
-            except RpcError as error:
-                if error.number in SKIPPED | GONE:
-                    return None
-                if error.number == TOO_NEW and (link := await self._node.link(slot, self._commitment)):
-                    return Block(link, (), missing="the block holds transactions of a version newer than known here")
-                if error.number not in NOT_YET:
-                    raise
-            await asyncio.sleep(_RETRY_SECONDS)
-        return None

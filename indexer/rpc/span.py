@@ -9,12 +9,10 @@ from app.domain.programs import Commitment
 from app.domain.slots import SlotRange
 from app.errors import SourceLost
 from indexer.rpc.ahead import BLOCKS_AHEAD, LIST_SLOTS
-from indexer.rpc.answers import GONE, NOT_YET, SKIPPED, TOO_NEW, RpcError
 from indexer.rpc.block import Block, Link
 from indexer.rpc.node import Node
+from indexer.rpc.patient import fetch_block, fetch_link
 
-_TRIES: Final = 4
-_RETRY_SECONDS: Final = 0.25
 _FINAL: Final = Commitment.FINALIZED
 
 
@@ -68,20 +66,12 @@ async def _listed(node: Node, wanted: SlotRange) -> AsyncGenerator[int, None]:
 
 
 async def _fetch(node: Node, slot: int, *, is_whole: bool) -> Block | Link:
-    for _ in range(_TRIES):
-        try:
-            found = await (node.block(slot, _FINAL) if is_whole else node.link(slot, _FINAL))
-            if found is not None:
-                return found
-        except RpcError as error:
-            if error.number in GONE | SKIPPED:
-                break
-            if error.number == TOO_NEW:
-                raise Unproven("a block holds transactions of a version newer than known here") from None
-            if error.number not in NOT_YET:
-                raise
-        await asyncio.sleep(_RETRY_SECONDS)
-    raise Unproven("no node has these blocks any more")
+    found = await (fetch_block(node, slot, _FINAL) if is_whole else fetch_link(node, slot, _FINAL))
+    if found is None:
+        raise Unproven("no node has these blocks any more")
+    if isinstance(found, Block) and found.missing is not None:
+        raise Unproven(found.missing)
+    return found
 
 
 def _check(link: Link, before: int | None, first: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 _SHORT = {
     "app.bus.backoff.FIRST_SECONDS": 0.02,
-    "indexer.rpc.ahead._RETRY_SECONDS": 0.02,
+    "indexer.rpc.patient._RETRY_SECONDS": 0.02,
     "indexer.rpc.fetching._RETRY_SECONDS": 0.02,
     "indexer.rpc.heads._POLL_SECONDS": 0.05,
     "indexer.rpc.heads._LIVE_POLL_SECONDS": 0.2,
