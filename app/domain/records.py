@@ -245,5 +245,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rates: tuple[Rate, ...] = ()
     """Newest rate of each quote mint, when it changed."""
     head: Head
+    confirmed: tuple[int, ...] = ()
+    """Sequences of records that were stored before and came again more certain: confirmed at least. Not told by reads
+    of the store, whose records carry what they are by then."""
     arrived_at: float = 0.0
     """`time.time()` when the oldest event of the batch reached the indexer: for latency figures only."""

@@ -111,6 +111,7 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
         rolled_back=tuple(undone.withdrawn),
         rates=newest(fresh_rates),
         head=state.head,
+        confirmed=tuple(one.confirmed),
         arrived_at=work.arrived_at,
     )
     return Stored(batch, one.taken, len(work.events) - one.taken, letters), state

@@ -70,6 +70,7 @@ class OneBatch:
         self.taken = 0
         self.records: list[TradeRecord] = []
         self.launches: list[int] = []
+        self.confirmed: list[int] = []
         self._connection = connection
         self._world = books.world
         self._accounts = books.accounts
@@ -142,7 +143,7 @@ class OneBatch:
         except asyncpg.UniqueViolationError:
             known = await stored_among(self._connection, given)
         again = [trade for trade in given if trade.event.commitment > known.get(trade.key[2], trade.event.commitment)]
-        await raise_commitments(self._connection, again)
+        self.confirmed += await raise_commitments(self._connection, again)
         new = [(event, key, state) for event, key, state in new if key not in trades or key[2] not in known]
         self._number(new, trades)
         rest = [trade for trade in given if trade.key[2] not in known]
@@ -156,7 +157,7 @@ class OneBatch:
             fresh = {key[2] for _, key, _ in new}
             for event, key, state in met:
                 if key[2] not in fresh:
-                    confirm(state, event, key)
+                    self.confirmed += confirm(state, event, key)
                     self._journal.confirm_event(event, key)
 
     async def _copy_in(self, trades: list[NewTrade]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Trade
 from app.domain.money import multiply, spot_price, whole
-from app.domain.programs import QUOTE_DECIMALS, Protocol, Stage, TradeProgram
+from app.domain.programs import QUOTE_DECIMALS, Commitment, Protocol, Stage, TradeProgram
 from app.store.writer_rows import ChainKey, GraduationRow, TokenRow, VenueRow
 
 _USUAL_DECIMALS = 6
@@ -64,8 +64,12 @@ def apply(state: TokenState, event: Event, key: ChainKey) -> None:
             state.row.graduated_at = _earliest(state.row.graduated_at, event.block_time)
 
 
-def confirm(state: TokenState, event: Event, key: ChainKey) -> None:
-    """An event that is stored came again: what follows from it is as certain as the more certain of both."""
+def confirm(state: TokenState, event: Event, key: ChainKey) -> list[int]:
+    """An event that is stored came again: what follows from it is as certain as the more certain of both.
+
+    Returns the sequence of a launch or graduation that may be confirmed only now; how certain a launch was told to be,
+    nobody keeps.
+    """
     row = state.row
     if (row.as_of_time, row.as_of_position) == key[:2]:
         row.as_of_commitment = max(row.as_of_commitment, int(event.commitment))
@@ -75,6 +79,11 @@ def confirm(state: TokenState, event: Event, key: ChainKey) -> None:
             venue.as_of_commitment = max(venue.as_of_commitment, int(event.commitment))
     if (graduation := state.graduations.get(key[2])) is not None:
         graduation.commitment = max(graduation.commitment, int(event.commitment))
+    if event.commitment < Commitment.CONFIRMED:
+        return []
+    if graduation is not None:
+        return [graduation.sequence]
+    return [row.launch_sequence] if isinstance(event, Launch) and row.launch_sequence is not None else []
 
 
 def market_cap_at_graduation(state: TokenState, quote_usd: Decimal | None) -> Decimal | None:

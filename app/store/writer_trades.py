@@ -120,17 +120,17 @@ async def stored_among(connection: asyncpg.Connection, trades: Sequence[NewTrade
     return {row["identity"]: row["commitment"] for row in rows}
 
 
-async def raise_commitments(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> None:
-    """Gives stored trades the commitment with which they came again."""
+async def raise_commitments(connection: asyncpg.Connection, trades: Sequence[NewTrade]) -> list[int]:
+    """Gives stored trades the commitment with which they came again; returns their sequences."""
     if not trades:
-        return
+        return []
     times = [_datetime(trade.key[0]) for trade in trades]
-    await connection.execute(
+    rows = await connection.fetch(
         "UPDATE trades SET commitment = given.commitment"
         " FROM unnest($1::timestamptz[], $2::bytea[], $3::integer[], $4::smallint[])"
         " AS given(block_time, identity, token_id, commitment)"
         " WHERE trades.block_time = given.block_time AND trades.identity = given.identity"
-        " AND trades.token_id = given.token_id AND trades.block_time BETWEEN $5 AND $6",
+        " AND trades.token_id = given.token_id AND trades.block_time BETWEEN $5 AND $6 RETURNING trades.sequence",
         times,
         [trade.key[2] for trade in trades],
         [trade.token_id for trade in trades],
@@ -138,6 +138,7 @@ async def raise_commitments(connection: asyncpg.Connection, trades: Sequence[New
         min(times),
         max(times),
     )
+    return [row["sequence"] for row in rows]
 
 
 def signature_bytes(signature: str) -> bytes:
