@@ -5,7 +5,7 @@ used: its per-event executor shares a memo that grows with every event (ARCHITEC
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -29,10 +29,13 @@ from app.errors import CostExceeded, CurvecastError, Unavailable
 from app.execution.documents import Documents, Refused
 from app.execution.errors import VALIDATION_FAILED, format_error, format_exception
 from app.execution.requests import GraphQLRequest
+from app.execution.subscribing import open_source
 from app.schema.costs import check_cost
 from app.settings import Settings
 
 Response: TypeAlias = dict[str, Any]
+Responder: TypeAlias = Callable[[object, object], bytes | Awaitable[bytes]]
+"""Root value and context to the whole response as JSON; at once wherever nothing has to be waited for."""
 NewContext: TypeAlias = Callable[[], object]
 """Makes the context of one execution: loaders live no longer than that."""
 _EXECUTOR: type[Executor[Any]] = StrawberryGraphQLCoreExecutionContext
@@ -105,6 +108,25 @@ class Operations:
             raise RequestRefused(response["errors"])
         return Answer(msgspec.json.encode(response), "errors" in response)
 
+    async def open(self, operation: Operation) -> Any:
+        """Runs the root resolver of a subscription: what it returned. Raises RequestRefused."""
+        try:
+            return await open_source(self._schema, self._executor(operation))
+        except GraphQLError as error:
+            raise RequestRefused([format_error(error)]) from None
+
+    def responder(self, operation: Operation) -> Responder:
+        """Executes the operation, again for each root value. Equal to graphql-core's response in every byte."""
+
+        def respond(root_value: object, context: object) -> bytes | Awaitable[bytes]:
+            return self._respond(operation, root_value, context)
+
+        return respond
+
+    def _respond(self, operation: Operation, root_value: object, context: object) -> bytes | Awaitable[bytes]:
+        result = self._begin(operation, root_value, context)
+        return _later(result) if isawaitable(result) else _encoded(result)
+
     async def stream(self, operation: Operation) -> AsyncIterator[Response]:
         """A response for each event. Raises RequestRefused when the source cannot be opened, CurvecastError when it
         ends before its time."""
@@ -120,6 +142,15 @@ class Operations:
                 yield response
 
     async def _open(self, operation: Operation) -> Any:
+        source = create_source_event_stream(self._executor(operation))
+        if isawaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            raise RequestRefused([format_error(error) for error in source.errors or ()])
+        return source
+
+    def _executor(self, operation: Operation) -> Executor[Any]:
+        """Raises RequestRefused: a variable is wrong."""
         executor = _EXECUTOR.build(
             self._schema,
             operation.document,
@@ -129,15 +160,16 @@ class Operations:
         )
         if isinstance(executor, list):
             raise RequestRefused([format_error(error) for error in executor])
-        source = create_source_event_stream(executor)
-        if isawaitable(source):
-            source = await source
-        if isinstance(source, ExecutionResult):
-            raise RequestRefused([format_error(error) for error in source.errors or ()])
-        return source
+        return executor
 
     async def _execute(self, operation: Operation, root_value: object, context: object) -> ExecutionResult:
-        result = execute(
+        result = self._begin(operation, root_value, context)
+        return await result if isawaitable(result) else result
+
+    def _begin(
+        self, operation: Operation, root_value: object, context: object
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        return execute(
             self._schema,
             operation.document,
             root_value=root_value,
@@ -146,7 +178,14 @@ class Operations:
             operation_name=operation.name,
             executor_class=_EXECUTOR,
         )
-        return await result if isawaitable(result) else result
+
+
+async def _later(result: Awaitable[ExecutionResult]) -> bytes:
+    return _encoded(await result)
+
+
+def _encoded(result: ExecutionResult) -> bytes:
+    return msgspec.json.encode(_response(result))
 
 
 def _response(result: ExecutionResult) -> Response:
