@@ -7,6 +7,7 @@ import strawberry
 
 from app.domain.candles import Interval
 from app.domain.programs import Commitment, Protocol, Side, Stage, TradeProgram
+from app.domain.streams import OverflowPolicy, StreamPhase
 
 
 def _describe(cls: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
@@ -83,6 +84,35 @@ _describe(
         "FINALIZED": "Rooted; cannot change.",
     },
 )
+_describe(
+    OverflowPolicy,
+    "OverflowPolicy",
+    "What a stream does with a consumer that falls behind.",
+    {
+        "DISCONNECT": "End the stream with an error that carries the cursor to resume from. No loss.",
+        "CONFLATE": "Keep only the newest record of each key, and count what was merged.",
+        "DROP_OLDEST": "Drop the oldest records, and report the gap in-band.",
+    },
+)
+_describe(
+    StreamPhase,
+    "StreamPhase",
+    "Where a stream is, seen from its start.",
+    {
+        "BACKFILL": "Replaying stored records after the start cursor.",
+        "LIVE": "Delivering as records are indexed.",
+    },
+)
+
+
+@strawberry.enum(description="Kind of lifecycle record.")
+class LaunchpadEventType(Enum):
+    CREATED = strawberry.enum_value("CREATED", description="Mint created on a launchpad.")
+    METADATA_RESOLVED = strawberry.enum_value("METADATA_RESOLVED", description="Name, symbol, image or links resolved.")
+    CURVE_PROGRESS = strawberry.enum_value("CURVE_PROGRESS", description="Curve progress passed a whole per cent.")
+    COMPLETED = strawberry.enum_value("COMPLETED", description="Curve full.")
+    GRADUATED = strawberry.enum_value("GRADUATED", description="Liquidity moved to an AMM.")
+    ROLLED_BACK = strawberry.enum_value("ROLLED_BACK", description="Record withdrawn after a fork.")
 
 
 @strawberry.enum(description="Rolling window of statistics.")

@@ -4,8 +4,9 @@ import strawberry
 from strawberry import UNSET
 
 from app.domain.programs import Protocol, Side, Stage, TradeProgram
+from app.domain.streams import OverflowPolicy
 from app.schema.enums import SortDirection, StatsWindow, TokenOrderField, TradeOrderField
-from app.schema.scalars import DateTime
+from app.schema.scalars import BigInt, DateTime
 
 
 @strawberry.input(description="Comparison of a number; members are joined by AND.")
@@ -90,3 +91,34 @@ class TradeFilter:
 class TradeOrder:
     field: TradeOrderField = strawberry.field(default=TradeOrderField.CHAIN, description="Key.")
     direction: SortDirection = strawberry.field(default=SortDirection.DESC, description="Direction.")
+
+
+@strawberry.input(one_of=True, description="Where a stream starts; give exactly one.")
+class StreamStart:
+    cursor: str | None = strawberry.field(default=UNSET, description="Strictly after this cursor.")
+    time: DateTime | None = strawberry.field(default=UNSET, description="From this time.")
+    slot: BigInt | None = strawberry.field(default=UNSET, description="From this slot, inclusive.")
+    last: int | None = strawberry.field(
+        default=UNSET, description="With the newest so many matching records, then live; at most 10,000."
+    )
+
+
+@strawberry.input(description="How records are packed on a stream.")
+class StreamDelivery:
+    interval_ms: int | None = strawberry.field(
+        default=0,
+        description="Send at most one payload per so many milliseconds; 0 sends at once. 0 to 60,000.",
+    )
+    max_batch: int | None = strawberry.field(default=100, description="At most so many records a payload.")
+    conflate: bool | None = strawberry.field(
+        default=False,
+        description="Merge records of one key inside an interval: the newest price, summed volume and counts.",
+    )
+    overflow: OverflowPolicy | None = strawberry.field(
+        default=OverflowPolicy.DISCONNECT, description="What to do when the consumer falls behind."
+    )
+    heartbeat_ms: int | None = strawberry.field(
+        default=15_000,
+        description="Heartbeat payload after so many quiet milliseconds, so that a quiet market is not taken for a "
+        "dead socket.",
+    )
