@@ -8,15 +8,21 @@ missing is read from Postgres before anything newer is delivered, so mailboxes s
 import asyncio
 import logging
 import time
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
 from app.cancellation import heed
 from app.domain.events import Rate
+from app.domain.programs import Commitment
 from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.live.feeds import MOST_WAITING, Feed
+from app.live.keys import TokenState, state_router
 from app.live.latency import Latencies
+from app.live.levels import Feeds
+from app.live.moment import Moment
 from app.live.topics import Topic
 from app.store.engine import is_lost
 from app.store.feed import read_batch, read_head, read_newest_rates
@@ -29,17 +35,10 @@ ALL = ""
 """Key of the topics that everybody gets all of."""
 
 
-class TokenState(NamedTuple):
-    """A token (None: not indexed) as it was when the feed had come to `sequence`, or newer."""
-
-    sequence: int
-    token: TokenRecord | None
-
-
 class Hub:
     """`sequence` is the newest that every mailbox has been given: all of it is in Postgres too."""
 
-    def __init__(self, engine: AsyncEngine, bus: Bus) -> None:
+    def __init__(self, engine: AsyncEngine, bus: Bus, most_waiting: int = MOST_WAITING) -> None:
         self.engine = engine
         self.bus = bus
         self.sequence = 0
@@ -49,12 +48,40 @@ class Hub:
         self.tokens: Topic[TokenState] = Topic()
         self.launches: Topic[TokenRecord] = Topic()
         self.graduations: Topic[GraduationRecord] = Topic()
+        self.states = state_router()
+        """States of tokens as they are stored, of every commitment."""
         self.latencies = Latencies()
         self.repairs = 0
         self.is_store_reachable = True
         self._stored_before, self._sequence_before = 0, -1
         self._turn = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._feeds = Feeds(engine, most_waiting)
+
+    def feed(self, commitment: Commitment) -> Feed:
+        """The feed of a commitment. Raises Unavailable for one that is not open: FINALIZED lives only between `open`
+        and `release`, and one that fell too far behind is read again from the store."""
+        return self._feeds.get(commitment)
+
+    async def open(self, commitment: Commitment) -> Feed:
+        """The feed of a commitment, filled from the store where nobody used it; `release` it once.
+
+        Raises Unavailable where more is waiting to become certain than is held back.
+        """
+        return await self._feeds.use(commitment, lambda: self.sequence)
+
+    def release(self, feed: Feed) -> None:
+        """A feed that `open` gave is used no more by one of its users."""
+        self._feeds.release(feed)
+
+    @asynccontextmanager
+    async def using(self, commitment: Commitment) -> AsyncIterator[Feed]:
+        """`open`, and `release` at the end of the context."""
+        feed = await self.open(commitment)
+        try:
+            yield feed
+        finally:
+            self.release(feed)
 
     @property
     def subscriptions(self) -> int:
@@ -71,7 +98,8 @@ class Hub:
         self.head = await read_head(self.engine)
         if self.head is not None:
             self.sequence = self.head.sequence
-            self.rates = {rate.quote_mint: rate for rate in await read_newest_rates(self.engine, self.head.point.time)}
+            self._learn(await read_newest_rates(self.engine, self.head.point.time))
+        await self._feeds.start(self.sequence, self.head, self.rates)
         self._tasks = [asyncio.create_task(self._read_bus()), asyncio.create_task(self._watch())]
 
     async def stop(self) -> None:
@@ -81,6 +109,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for topic in (self.trades, self.tokens, self.launches, self.graduations):
             topic.close()
+        self._feeds.close()
+        self.states.close()
 
     async def _read_bus(self) -> None:
         async for batch in self.bus.batches():
@@ -105,6 +135,7 @@ class Hub:
             try:
                 head = await read_head(self.engine)
                 await self._compare(delivered, head.sequence if head else 0)
+                await self._feeds.reopen(lambda: self.sequence)
             except Exception as error:
                 heed()
                 self._store_failed(error)
@@ -117,6 +148,7 @@ class Hub:
             if stored < delivered:
                 log.warning("hub: the store went back; following it from there", extra={"sequence": stored})
                 self.sequence = stored
+                self._feeds.rewind(stored)
             elif self.sequence == self._sequence_before and self.sequence < self._stored_before:
                 # Stored a round ago and nothing has come by the bus since: it will not come.
                 await self._repair(self._stored_before)
@@ -151,6 +183,9 @@ class Hub:
     def _deliver(self, batch: Batch) -> None:
         """Synchronous on purpose: nobody can join between a record and the sequence that says it was delivered."""
         after = self.sequence
+        self._learn(batch.rates)
+        self._feeds.take(batch, self.rates)
+        self._tell_states(batch)
         if batch.rolled_back:
             self._withdraw(batch)
         self._deliver_tokens(batch, after)
@@ -160,11 +195,23 @@ class Hub:
         for graduation in batch.graduations:
             if graduation.sequence > after:
                 self.graduations.send(ALL, graduation)
-        self.rates.update({rate.quote_mint: rate for rate in batch.rates})
         self.head = batch.head
         self.sequence = max(after, batch.last_sequence)
         if batch.trades:
             self.latencies.add((time.time() - batch.trades[0].block_time) * 1_000)
+
+    def _learn(self, rates: Iterable[Rate]) -> None:
+        fresh = {rate.quote_mint: rate for rate in rates}
+        if fresh:
+            # A new mapping: moments that were handed out keep theirs.
+            self.rates = {**self.rates, **fresh}
+
+    def _tell_states(self, batch: Batch) -> None:
+        # Of a repaired batch the states are those of its head, newer than its records.
+        as_of = max(batch.last_sequence, batch.head.sequence)
+        tokens = {token.mint: token for token in batch.tokens}
+        moment = Moment(batch.last_sequence, batch.head, self.rates, tokens)
+        self.states.send([TokenState(as_of, token) for token in batch.tokens], moment)
 
     def _withdraw(self, batch: Batch) -> None:
         """What left the chain is not delivered any more; what was delivered, readers have."""

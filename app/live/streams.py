@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
-from app.live.hub import ALL, Hub, TokenState
+from app.live.hub import ALL, Hub
+from app.live.keys import TokenState
 from app.live.mailbox import Latest, Mailbox
 from app.live.topics import Topic
 from app.store.feed import PAGE, read_launched_tokens, read_mint_trades, read_stored_graduations, read_token_state

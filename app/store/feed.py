@@ -1,12 +1,14 @@
 """Reads in feed order: the newest state of the feed, and what it holds after a sequence, for repair and for `after`."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.domain.events import Rate, unpack_position
+from app.domain.events import Rate, pack_position, unpack_position
 from app.domain.programs import Commitment, certainty
 from app.domain.records import (
     Batch,
@@ -93,6 +95,37 @@ async def read_stored_graduations(engine: AsyncEngine, after: int, last: int) ->
     """Graduations in (after, last], at most `PAGE`, in feed order."""
     async with engine.connect() as connection:
         return await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)
+
+
+async def read_certain_sequence(engine: AsyncEngine, least: Commitment) -> int:
+    """Newest sequence up to which every stored record is at least that certain.
+
+    A launch is as certain as the newest event of its token. Records of unknown slot are passed over.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        row = (await connection.execute(select(feed).where(feed.c.id == 1))).one_or_none()
+        if row is None:
+            return 0
+        first: int | None = await connection.scalar(_first_unsure(least, row.finalized_slot or 0, row.finalized_time))
+        return int(row.last_sequence) if first is None else first - 1
+
+
+def _first_unsure(least: Commitment, finalized_slot: int, since: datetime | None) -> Select[Any]:
+    """Chain time never runs back, so that only what is newer than the last final block is looked at. `+ 0` keeps the
+    planner from walking the feed from its start in search of the first one."""
+    beyond = pack_position(finalized_slot + 1, 0, 0)
+    firsts = [
+        select(func.min(sequence + 0)).where(
+            certain < least, position >= beyond, *([] if since is None else [time >= since])
+        )
+        for sequence, certain, position, time in (
+            (trades.c.sequence, trades.c.commitment, trades.c.position, trades.c.block_time),
+            (graduations.c.sequence, graduations.c.commitment, graduations.c.position, graduations.c.block_time),
+            (tokens.c.launch_sequence, tokens.c.as_of_commitment, tokens.c.created_position, tokens.c.created_at),
+        )
+    ]
+    return select(func.least(*(first.scalar_subquery() for first in firsts)))
 
 
 async def read_first_point(engine: AsyncEngine) -> ChainPoint | None:

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.codec import decode, encode
 from app.domain.records import Batch, TradeRecord
-from app.live.hub import Hub, TokenState
+from app.live.hub import Hub
+from app.live.keys import TokenState
 from app.live.mailbox import Mailbox
 from app.live.streams import follow, mint_trades
 from app.store.feed import read_batch

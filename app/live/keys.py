@@ -1,0 +1,72 @@
+"""By what the router finds subscribers: the indexed parts and measures of each kind of record."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from app.domain.money import multiply, whole
+from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
+from app.live.routing import MINT, Key, Router
+
+TRADER: Final = "trader"
+CREATOR: Final = "creator"
+PROTOCOL: Final = "protocol"
+SIDE: Final = "side"
+QUOTE_MINT: Final = "quoteMint"
+VOLUME_USD: Final = "volumeUsd"
+QUOTE_AMOUNT: Final = "quoteAmount"
+
+
+class TokenState(NamedTuple):
+    """A token (None: not indexed) as it was when the feed had come to `sequence`, or newer."""
+
+    sequence: int
+    token: TokenRecord | None
+
+
+def quote_amount(trade: TradeRecord) -> Decimal:
+    """Of a trade, in whole quote tokens."""
+    return whole(trade.quote_amount, trade.quote_decimals)
+
+
+def volume_usd(trade: TradeRecord) -> Decimal | None:
+    """Of a trade, at the rate of its time; None without one."""
+    return None if trade.quote_usd is None else multiply(quote_amount(trade), trade.quote_usd)
+
+
+TRADE_MEASURES: Final[Mapping[str, Callable[[TradeRecord], Decimal | None]]] = {
+    VOLUME_USD: volume_usd,
+    QUOTE_AMOUNT: quote_amount,
+}
+
+
+def trade_router() -> Router[TradeRecord]:
+    """By mint, trader, creator, protocol and side; by value in USD and by quote amount."""
+    return Router(_trade_keys, TRADE_MEASURES)
+
+
+def launch_router() -> Router[TokenRecord]:
+    """By mint, creator, quote mint and the protocol of any venue."""
+    return Router(_launch_keys)
+
+
+def graduation_router() -> Router[GraduationRecord]:
+    """By mint."""
+    return Router(lambda graduation: ((MINT, graduation.mint),))
+
+
+def state_router() -> Router[TokenState]:
+    """By mint."""
+    return Router(lambda state: () if state.token is None else ((MINT, state.token.mint),))
+
+
+def _trade_keys(trade: TradeRecord) -> list[Key]:
+    keys = [(MINT, trade.mint), (TRADER, trade.trader), (PROTOCOL, trade.program.name), (SIDE, trade.side.name)]
+    return keys if trade.creator is None else [*keys, (CREATOR, trade.creator)]
+
+
+def _launch_keys(token: TokenRecord) -> list[Key]:
+    venues = [*([token.curve] if token.curve else ()), *token.pools]
+    protocols = {venue.protocol.name for venue in venues}
+    keys = [(MINT, token.mint), (QUOTE_MINT, token.quote_mint), *((PROTOCOL, name) for name in protocols)]
+    return keys if token.creator is None else [*keys, (CREATOR, token.creator)]
