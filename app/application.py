@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +24,7 @@ from app.store.identity import read_store_id
 from app.transport.ide import Ide
 from app.transport.probes import Probes
 from app.transport.sessions import Sessions
+from app.transport.streaming import Streams
 from app.transport.view import View
 
 
@@ -33,13 +35,13 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, bus: Bu
     """
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
             store = engine if engine is not None else await stack.enter_async_context(open_engine(settings))
             feed = bus if bus is not None else await stack.enter_async_context(_open_bus(settings))
             hub = await stack.enter_async_context(_running(Hub(store, feed)))
-            app.router.routes[:] = await _routes(settings, store, hub)
-            yield
+            sessions, app.router.routes[:] = await _routes(settings, store, hub)
+            yield {"drain": sessions.drain}
 
     return Starlette(lifespan=lifespan)
 
@@ -63,15 +65,15 @@ async def _running(hub: Hub) -> AsyncIterator[Hub]:
         await hub.stop()
 
 
-async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> list[BaseRoute]:
+async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> tuple[Sessions, list[BaseRoute]]:
     store_id, metrics = await _store_id(engine), Metrics()
     context = Context(engine, Cursors(store_id), settings, hub)
     operations = Operations(core_schema, settings, context.fresh)
-    sessions = Sessions(operations, settings, metrics)
+    sessions = Sessions(operations, Streams(operations), settings, metrics)
     probes = Probes(hub, engine, sessions, metrics, sdl())
     ide = _ide(settings, engine, hub, store_id)
     view = View(operations, settings, metrics, ide.page)
-    return [
+    return sessions, [
         Route("/graphql", view),
         WebSocketRoute("/graphql", sessions),
         *ide.routes,

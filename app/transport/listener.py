@@ -1,18 +1,21 @@
-"""Listening before anything slow starts, and a uvicorn that stops when the command says so."""
+"""Listening before anything slow starts, and a uvicorn that closes its sockets before its door."""
 
 import errno
+import resource
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from app.errors import StartupError
 from app.settings import Settings
-from app.transport.server import server_options
+from app.transport.server import BACKLOG, server_options
 
-_BACKLOG = 2_048
+_FILES: Final = 1 << 20
+"""No system's own bound is lower where it is not told."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -24,12 +27,21 @@ def listen(settings: Settings) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
+        _allow_many_files()
     except socket.gaierror as error:
         raise StartupError(f"there is no address {settings.host}: correct CURVECAST_HOST.") from error
     except (OSError, OverflowError) as error:
         raise StartupError(_why_not(f"{settings.host}:{settings.port}", error)) from error
     return listener
+
+
+def _allow_many_files() -> None:
+    """Each socket is an open file, and what a shell allows by default is often 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _why_not(where: str, error: Exception) -> str:
@@ -40,15 +52,37 @@ def _why_not(where: str, error: Exception) -> str:
     return f"{where} cannot be opened: correct CURVECAST_HOST and CURVECAST_PORT."
 
 
-class Server(uvicorn.Server):
-    """uvicorn that leaves signals to its owner: `should_exit = True` ends it."""
+class Worker(uvicorn.Server):
+    """uvicorn that lets the application drain its sockets while it still accepts connections, to refuse them kindly."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        drain: Callable[[], Awaitable[None]] | None = self.lifespan.state.get("drain")
+        if drain is not None:
+            await drain()
+        await super().shutdown(sockets)
+
+
+class Server(Worker):
+    """The same, and signals are left to its owner: `should_exit = True` ends it."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
 
 
+class _Process(multiprocess.Process):
+    """One of several, with a server of ours."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Worker(self.config)
+        return self._server
+
+
 def serve_with_workers(settings: Settings, listener: socket.socket, workers: int) -> None:
     """Runs `workers` processes over one port, replacing those that die, until SIGINT or SIGTERM."""
     config = uvicorn.Config("app.main:app", workers=workers, log_level="warning", **server_options(settings))
-    Multiprocess(config, sockets=[listener]).run()
+    # uvicorn has no parameter for it, and looks its own class up by this name.
+    multiprocess.Process = _Process  # type: ignore[misc]
+    multiprocess.Multiprocess(config, sockets=[listener]).run()

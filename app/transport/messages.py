@@ -89,10 +89,10 @@ def _unreadable(frame: str, error: InvalidInput) -> Unreadable:
     return Unreadable(envelope.id, error)
 
 
-def write(kind: str, **members: object) -> str:
+def write(kind: str, **members: object) -> bytes:
     """A server message; members that are None are left out."""
     present = {name: member for name, member in members.items() if member is not None}
-    return msgspec.json.encode({"type": kind, **present}).decode()
+    return msgspec.json.encode({"type": kind, **present})
 
 
 def _payload(value: dict[str, Any]) -> Mapping[str, Any] | None:

@@ -35,12 +35,14 @@ class Probes:
         return JSONResponse({"live": True})
 
     async def ready(self, request: Request) -> Response:
-        """200 when database, bus and hub work and something is indexed; else 503. The body says which part is not."""
+        """200 when database, bus and hub work, something is indexed, and the server is not about to stop; else 503. The
+        body says which part is not."""
         parts = {
             "database": self._hub.is_store_reachable,
             "bus": self._hub.bus.is_connected,
             "hub": self._hub.is_running,
             "head": self._hub.sequence > 0,
+            "open": not self._sessions.is_draining,
         }
         return JSONResponse({"ready": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
 

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.transport.messages import SUBPROTOCOL
 from app.transport.server import server_options
 from app.transport.sessions import Sessions
+from app.transport.streaming import Streams
 from app.transport.view import View
 
 SECONDS = 5.0
@@ -143,7 +144,7 @@ def small_app(settings: Settings, gate: Gate | None = None) -> Starlette:
     context = gate or Gate()
     operations = Operations(schema._schema, settings, lambda: context)
     metrics = Metrics()
-    sessions = Sessions(operations, settings, metrics)
+    sessions = Sessions(operations, Streams(operations), settings, metrics)
     view = View(operations, settings, metrics)
     return Starlette(routes=[Route("/graphql", view), WebSocketRoute("/graphql", sessions)])
 

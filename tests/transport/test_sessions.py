@@ -255,7 +255,7 @@ async def test_the_socket_above_the_limit_is_told_to_try_later() -> None:
 async def test_a_client_that_does_not_read_is_let_go_and_holds_up_nobody(
     monkeypatch: pytest.MonkeyPatch, host: str, gate: Gate
 ) -> None:
-    monkeypatch.setattr("app.transport.sessions._SEND_SECONDS", 0.2)
+    monkeypatch.setattr("app.transport.wire._FULL_SECONDS", 0.2)
     async with client(host, max_queue=1) as deaf, client(host) as other:
         await deaf.init()
         await other.init()

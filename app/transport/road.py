@@ -1,0 +1,138 @@
+"""The road of subscriptions over WebSocket: one frame for all members of a group, but for the id at its end.
+
+`{"type":"next","payload":…,"id":"…"}`: everything before the id is the same for members whose ids are equally long,
+the frame's head included, so that a member costs one concatenation.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from websockets.frames import Opcode
+
+from app.fanout.members import Member
+from app.fanout.payloads import Payload
+from app.metrics import Metrics
+from app.transport.frames import head
+from app.transport.wire import HIGH_WATER, Outbox, Wire
+
+_BEFORE: Final = b'{"type":"next","payload":'
+_BETWEEN: Final = b',"id":'
+
+
+class WsRoad:
+    """For all members whose id takes the same number of bytes. `roads` makes one of each."""
+
+    __slots__ = ("_metrics", "_outbox", "_tail_bytes")
+
+    def __init__(self, outbox: Outbox, metrics: Metrics, tail_bytes: int) -> None:
+        self._outbox = outbox
+        self._metrics = metrics
+        self._tail_bytes = tail_bytes
+
+    def deliver(self, payloads: Sequence[Payload], members: Iterable["WsMember"]) -> None:
+        """Appends to what each member's socket writes this turn, or lets the member hold the payloads."""
+        heads = self.heads(payloads)
+        size = sum(map(len, heads)) + len(heads) * self._tail_bytes
+        if size <= HIGH_WATER:
+            self._append(payloads, heads, size, members)
+            return
+        # In parts, so that a socket is found full before all of it is copied for each client that does not read.
+        everyone = tuple(members)
+        for first, last, part_size in self._parts(heads):
+            self._append(payloads[first:last], heads[first:last], part_size, everyone)
+
+    def heads(self, payloads: Sequence[Payload]) -> list[bytes]:
+        """A frame for each payload, up to the id."""
+        rest = len(_BEFORE) + len(_BETWEEN) + self._tail_bytes
+        return [b"".join((head(Opcode.TEXT, rest + len(each.body)), _BEFORE, each.body, _BETWEEN)) for each in payloads]
+
+    def _append(
+        self, payloads: Sequence[Payload], heads: list[bytes], size: int, members: Iterable["WsMember"]
+    ) -> None:
+        """The innermost loop of the product: what is written out here is what a call would cost more than it does."""
+        unsent = self._outbox.unsent
+        if not unsent:
+            self._outbox.schedule()
+        only = heads[0] if len(heads) == 1 else None
+        heads = [*heads, b""]
+        delivered = 0
+        for member in members:
+            wire = member.wire
+            if wire.is_full or member.backlog is not None:
+                member.hold(payloads)
+                continue
+            pending = wire.pending
+            if not pending:
+                unsent.append(wire)
+            pending.append(only + member.tail if only is not None else member.tail.join(heads))
+            wire.pending_bytes += size
+            if wire.pending_bytes > HIGH_WATER:
+                wire.flush()
+            delivered += 1
+        self._metrics.payloads.add("subscription", delivered * len(payloads))
+
+    def _parts(self, heads: list[bytes]) -> Iterator[tuple[int, int, int]]:
+        """First, last and size of runs that fit into what a socket may have unsent, or of one that is larger alone."""
+        first = size = 0
+        for index, each in enumerate(heads):
+            more = len(each) + self._tail_bytes
+            if size and size + more > HIGH_WATER:
+                yield first, index, size
+                first, size = index, 0
+            size += more
+        yield first, len(heads), size
+
+
+class Roads:
+    """One road for each length that ids have."""
+
+    def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
+        self._outbox = outbox
+        self._metrics = metrics
+        self._roads: dict[int, WsRoad] = {}
+
+    def of(self, tail: bytes) -> WsRoad:
+        road = self._roads.get(len(tail))
+        if road is None:
+            road = self._roads[len(tail)] = WsRoad(self._outbox, self._metrics, len(tail))
+        return road
+
+
+class Ending(Protocol):
+    """Who is told that an operation is over: its session."""
+
+    def finish(self, member: "WsMember", errors: Sequence[dict[str, Any]] | None) -> None: ...
+
+
+class WsMember(Member):
+    """One operation of a socket. `task` runs while it opens, or answers a query; a live subscription has none."""
+
+    __slots__ = ("_session", "name", "road", "tail", "task", "wire")
+    road: WsRoad
+
+    def __init__(self, session: Ending, wire: Wire, name: str, roads: Roads) -> None:
+        super().__init__()
+        self._session = session
+        self.wire = wire
+        self.name = name
+        self.tail = msgspec.json.encode(name) + b"}"
+        self.road = roads.of(self.tail)
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.wire.is_full
+
+    def send(self, payloads: Sequence[Payload]) -> None:
+        self.wire.send(self.tail.join([*self.road.heads(payloads), b""]))
+
+    def end(self, errors: Sequence[dict[str, Any]] | None) -> None:
+        self._session.finish(self, errors)
+
+    def stop(self) -> None:
+        """The client has ended it, or is gone."""
+        if self.task is not None:
+            self.task.cancel()
+        self.leave()

@@ -1,0 +1,267 @@
+"""One open WebSocket: bytes in, messages out, without a task, a queue or an ASGI scope. The opening is `handshake`'s.
+
+What is written in one turn of the loop leaves in one write for each socket, whoever wrote it: see `Outbox`.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from enum import Enum, auto
+from typing import Any, Final
+
+from websockets.frames import Close, CloseCode, Opcode
+
+from app.metrics import Count
+from app.transport.frames import Binary, Broken, Control, Event, Reader, Text, frame
+from app.transport.watch import Watch
+
+HIGH_WATER: Final = 64 * 1024
+"""Bytes that a socket may have unsent before it is full; the kernel holds more beside them."""
+_LOW_WATER: Final = 16 * 1024
+_MAX_UNREAD: Final = 4 * HIGH_WATER
+"""A client that goes on asking without reading the answers is let go here."""
+_REASON_BYTES: Final = 123
+"""RFC 6455: a close frame holds 125 bytes, two of them the code."""
+_KEEPALIVE_SECONDS: Final = 20.0
+_FULL_SECONDS: Final = 20.0
+_CLOSE_SECONDS: Final = 3.0
+_PING: Final = frame(Opcode.PING, b"")
+_SLOW: Final = "Slow consumer: the socket was not read in time"
+
+
+class Listener(ABC):
+    """Whoever talks over a wire. All calls are made in the loop and must not wait."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_text(self, text: str) -> None: ...
+
+    @abstractmethod
+    def on_binary(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def on_room(self) -> None:
+        """The wire was full, and is not any more."""
+
+    @abstractmethod
+    def on_stuck(self) -> bool:
+        """The wire has been full for 20 seconds. Whether it may stay open all the same."""
+
+    @abstractmethod
+    def on_late(self) -> None:
+        """The time that was given to `Wire.expect` is over."""
+
+    @abstractmethod
+    def on_restart(self) -> None:
+        """The server is about to stop: close as soon as what is under way has ended."""
+
+    @abstractmethod
+    def on_end(self) -> None:
+        """The last call: nothing can be sent any more, whoever ended it."""
+
+
+class Outbox:
+    """What all wires of a process share: the writes of this turn, the watch, the limit of a message."""
+
+    def __init__(self, max_message_bytes: int, closes: Count) -> None:
+        self.max_message_bytes = max_message_bytes
+        self.closes = closes
+        self.watch = Watch(_KEEPALIVE_SECONDS)
+        self.unsent: list[Wire] = []
+        """Wires with something pending. Who adds the first one calls `schedule`."""
+
+    def schedule(self) -> None:
+        """Flushes them all when everything of this turn has been written."""
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        wires, self.unsent = self.unsent, []
+        for wire in wires:
+            wire.flush()
+
+
+class _State(Enum):
+    OPEN = auto()
+    CLOSING = auto()
+    """A close frame was sent."""
+    FAILED = auto()
+    """The same, and what the client still sends cannot be read."""
+
+
+class Wire(asyncio.Protocol):
+    """The protocol object of a socket after its opening handshake."""
+
+    __slots__ = (
+        *("_connections", "_is_heard", "_listener", "_outbox", "_reader", "_state", "_transport", "_turn"),
+        *("is_full", "pending", "pending_bytes"),
+    )
+
+    def __init__(self, transport: asyncio.Transport, connections: set[Any], outbox: Outbox) -> None:
+        """`connections` is what uvicorn goes through when it shuts down."""
+        self._transport = transport
+        self._connections = connections
+        self._outbox = outbox
+        self._listener: Listener | None = None
+        self._reader: Reader | None = None
+        self._state = _State.OPEN
+        self._is_heard = True
+        self.is_full = False
+        """Whether the client has more unread than it should."""
+        self.pending: list[bytes] = []
+        """Frames of this turn. `WsRoad` appends here too."""
+        self.pending_bytes = 0
+        connections.add(self)
+        self._turn = outbox.watch.add(self)
+        transport.set_write_buffer_limits(HIGH_WATER, _LOW_WATER)
+
+    def attach(self, listener: Listener) -> None:
+        """Everything that comes goes to `listener` from now on."""
+        self._listener = listener
+
+    # ---------------------------------------------------------------- writing
+
+    def send(self, frames: bytes) -> None:
+        """Whole frames, written when this turn ends. Nothing happens once the wire is closing."""
+        if self._state is not _State.OPEN:
+            return
+        unsent = self._outbox.unsent
+        if not unsent:
+            self._outbox.schedule()
+        if not self.pending:
+            unsent.append(self)
+        self.pending.append(frames)
+        self.pending_bytes += len(frames)
+        if self.pending_bytes > HIGH_WATER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hands what is pending to the transport in one write. `is_full` tells the truth afterwards."""
+        pending = self.pending
+        if pending:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            pending.clear()
+            self.pending_bytes = 0
+            self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+        if self._state is _State.OPEN:
+            self.expect(_FULL_SECONDS)
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if self._state is _State.OPEN and self._listener is not None:
+            self.came()
+            self._listener.on_room()
+
+    # ---------------------------------------------------------------- reading
+
+    def data_received(self, data: bytes) -> None:
+        self._is_heard = True
+        if self._state is _State.FAILED:
+            return
+        reader = self._reader or Reader(self._outbox.max_message_bytes)
+        try:
+            for event in reader.feed(data):
+                self._on(event)
+        except Broken as broken:
+            self._fail(broken)
+            return
+        self._reader = None if reader.is_idle else reader
+        if self.is_full and self._transport.get_write_buffer_size() > _MAX_UNREAD:
+            self.close(CloseCode.TRY_AGAIN_LATER, _SLOW)
+
+    def _on(self, event: Event) -> None:
+        if isinstance(event, Close):
+            self._on_close(event)
+        elif self._state is not _State.OPEN or self._listener is None:
+            pass  # the client had not heard yet that this is over
+        elif isinstance(event, Text):
+            self._listener.on_text(event.text)
+        elif isinstance(event, Binary):
+            self._listener.on_binary(event.data)
+        elif isinstance(event, Control) and event.opcode is Opcode.PING:
+            self.send(frame(Opcode.PONG, event.data))
+
+    def _on_close(self, close: Close) -> None:
+        if self._state is _State.OPEN:
+            self._say_close(b"" if close.code == CloseCode.NO_STATUS_RCVD else close.code.to_bytes(2))
+        self._transport.close()
+
+    # ---------------------------------------------------------------- time
+
+    def expect(self, seconds: float) -> None:
+        """The listener's `on_late` is called after that time unless `came` is."""
+        self._outbox.watch.expect(self, seconds)
+
+    def came(self) -> None:
+        """What was expected has come."""
+        self._outbox.watch.came(self)
+
+    def keep_alive(self) -> None:
+        if self._state is not _State.OPEN:
+            return
+        if not self._is_heard:
+            self.close(CloseCode.TRY_AGAIN_LATER, "Keepalive: a ping was not answered in time")
+            return
+        self._is_heard = False
+        self.send(_PING)
+
+    def is_late(self) -> None:
+        if self._state is not _State.OPEN:
+            self._transport.abort()
+        elif self._listener is None:
+            pass
+        elif not self.is_full:
+            self._listener.on_late()
+        elif self._listener.on_stuck():
+            self.expect(_FULL_SECONDS)
+        else:
+            self.close(CloseCode.TRY_AGAIN_LATER, _SLOW)
+
+    # ---------------------------------------------------------------- ending
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins the closing handshake; a reason that is too long is cut. Twice is once."""
+        if self._state is _State.OPEN:
+            self._outbox.closes.add(str(int(code)))
+            self._say_close(Close(code, _cut(reason)).serialize())
+
+    def shutdown(self) -> None:
+        """Called by uvicorn."""
+        if self._listener is not None:
+            self._listener.on_restart()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state = _State.FAILED
+        self._end()
+        self._outbox.watch.remove(self, self._turn)
+        self._connections.discard(self)
+
+    def _say_close(self, payload: bytes) -> None:
+        self.flush()
+        self._state = _State.CLOSING
+        self._transport.write(frame(Opcode.CLOSE, payload))
+        self.expect(_CLOSE_SECONDS)
+        self._end()
+
+    def _fail(self, broken: Broken) -> None:
+        """Tells why, and passes over what still comes: closing with bytes unread would reset the connection, and the
+        client might never see the code."""
+        self.close(broken.code, broken.reason)
+        self._state = _State.FAILED
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _end(self) -> None:
+        listener, self._listener = self._listener, None
+        self._reader = None
+        self.pending.clear()
+        if listener is not None:
+            listener.on_end()
+
+
+def _cut(reason: str) -> str:
+    return reason.encode()[:_REASON_BYTES].decode(errors="ignore")
