@@ -4,37 +4,26 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
+from app.domain.streams import Gap, OverflowPolicy
 from app.fanout.payloads import Payload
-
-
-class Overflow(Enum):
-    """What happens to a member that falls behind; meanings as in `OverflowPolicy` of the schema."""
-
-    DISCONNECT = "DISCONNECT"
-    CONFLATE = "CONFLATE"
-    DROP_OLDEST = "DROP_OLDEST"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Records that a member did not get one by one."""
-
-    dropped: int
-    merged: int
-    recover_from: str
-    """Cursor before the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """What waited, in feed order: `records` to be packed anew with the gap before them, then payloads as they are."""
+    """What comes next: `records` to be packed anew with the gap before them, or payloads as they are; or nothing."""
 
-    gap: Gap | None
-    records: Sequence[object]
-    payloads: Sequence[Payload]
+    payloads: Sequence[Payload] = ()
+    records: Sequence[Any] = ()
+    gap: Gap | None = None
+
+
+def backlog_of(policy: OverflowPolicy, limit: int, key_of: Callable[[Any], Hashable]) -> "Backlog":
+    """An empty one that does at `limit` records what `policy` says."""
+    if policy is OverflowPolicy.CONFLATE:
+        return Newest(limit, key_of)
+    return Waiting(limit, drops_oldest=policy is OverflowPolicy.DROP_OLDEST)
 
 
 class Backlog(ABC):
@@ -51,7 +40,11 @@ class Backlog(ABC):
 
     @abstractmethod
     def take(self) -> Caught:
-        """All of it; it is empty afterwards."""
+        """What is to be sent next, which it then holds no more."""
+
+    @abstractmethod
+    def keep(self, is_new: Callable[[Payload], bool]) -> None:
+        """Lets go of payloads that the member has already."""
 
 
 class Waiting(Backlog):
@@ -78,12 +71,20 @@ class Waiting(Backlog):
         return True
 
     def take(self) -> Caught:
-        payloads, dropped = list(self._payloads), self._dropped
+        if self._dropped:
+            gap = Gap(self._dropped, 0, self.resume_from or "")
+            first = self._payloads.popleft()
+            self._count -= _size(first)
+            self._dropped = 0
+            return Caught(records=first.records, gap=gap)
+        payloads = list(self._payloads)
         self._payloads.clear()
-        self._count = self._dropped = 0
-        if not dropped or not payloads:
-            return Caught(None, (), payloads)
-        return Caught(Gap(dropped, 0, self.resume_from or ""), payloads[0].records, payloads[1:])
+        self._count = 0
+        return Caught(payloads)
+
+    def keep(self, is_new: Callable[[Payload], bool]) -> None:
+        self._payloads = deque(filter(is_new, self._payloads))
+        self._count = sum(map(_size, self._payloads))
 
 
 class Newest(Backlog):
@@ -92,7 +93,7 @@ class Newest(Backlog):
     def __init__(self, limit: int, key_of: Callable[[Any], Hashable]) -> None:
         super().__init__(limit)
         self._key_of = key_of
-        self._records: dict[Hashable, object] = {}
+        self._records: dict[Hashable, tuple[object, Payload]] = {}
         self._merged = 0
         self._dropped = 0
 
@@ -103,19 +104,22 @@ class Newest(Backlog):
             key = self._key_of(record)
             if self._records.pop(key, None) is not None:
                 self._merged += 1
-            self._records[key] = record
+            self._records[key] = (record, payload)
         while len(self._records) > self._limit:
             del self._records[next(iter(self._records))]
             self._dropped += 1
         return True
 
     def take(self) -> Caught:
-        records = tuple(self._records.values())
+        records = [record for record, _ in self._records.values()]
         lost = self._dropped or self._merged
         gap = Gap(self._dropped, self._merged, self.resume_from or "") if lost else None
         self._records.clear()
         self._dropped = self._merged = 0
-        return Caught(gap, records, ())
+        return Caught(records=records, gap=gap)
+
+    def keep(self, is_new: Callable[[Payload], bool]) -> None:
+        self._records = {key: each for key, each in self._records.items() if is_new(each[1])}
 
 
 def _size(payload: Payload) -> int:

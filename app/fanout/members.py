@@ -37,12 +37,14 @@ class Seat(Protocol):
 class Member(ABC):
     """One client's subscription. Each transport has its own kind and gives it to `Fanout.subscribe`."""
 
-    __slots__ = ("_room", "backlog", "seat")
+    __slots__ = ("_room", "backlog", "is_over", "seat")
     road: Road
 
     def __init__(self) -> None:
         self.seat: Seat | None = None
         self.backlog: Backlog | None = None
+        self.is_over = False
+        """Whether the client has ended the operation, or is gone."""
         self._room: asyncio.Event | None = None
 
     @property
@@ -77,6 +79,7 @@ class Member(ABC):
 
     def leave(self) -> None:
         """For its transport: the client has ended the operation, or is gone."""
+        self.is_over = True
         if self.seat is not None:
             self.seat.leave(self)
 

@@ -1,0 +1,103 @@
+"""Subscriptions of all transports: finds or makes the group of an operation, and takes members to their places."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from app.cancellation import heed
+from app.execution.errors import format_exception
+from app.execution.operations import Operation, Operations, RequestRefused
+from app.execution.requests import GraphQLRequest
+from app.fanout.groups import Group, Key, Surroundings
+from app.fanout.members import Member
+from app.fanout.replays import Replay
+from app.fanout.resuming import without_resume_point
+from app.live.feeds import Feed
+from app.live.hub import Hub
+from app.live.moment import Moment
+from app.schema.plans import Plan
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Fanout:
+    """One per process."""
+
+    def __init__(self, operations: Operations, hub: Hub, context_of: Callable[[Moment], Any], limit: int) -> None:
+        self._operations = operations
+        self._hub = hub
+        self._around = Surroundings(context_of, self._now, limit)
+        self._groups: dict[Key, Group[Any]] = {}
+        self._live: dict[Key, Group[Any]] = {}
+        """The same for requests, with all their variables, of which is known that they ask for nothing stored."""
+
+    def _now(self, feed: Feed) -> Moment:
+        return Moment(feed.sequence, self._hub.head, self._hub.rates, {})
+
+    @property
+    def members(self) -> int:
+        """Open subscriptions."""
+        return sum(len(group.roster) for group in self._groups.values())
+
+    def join(self, request: GraphQLRequest, member: Member) -> bool:
+        """Whether an equal group is there and nothing comes before what is live: then the member is subscribed now."""
+        group = self._live.get(_key(request, request.variables))
+        if group is None:
+            return False
+        group.join(member)
+        return True
+
+    async def subscribe(self, operation: Operation, request: GraphQLRequest, member: Member) -> None:
+        """Sends what comes before the live records and returns when the member is live.
+
+        Whatever goes wrong ends the member, with the reason as its error.
+        """
+        try:
+            plan = await self._operations.open(operation)
+            async with self._group(operation, request, plan) as group:
+                await Replay(group, plan, member).run()
+        except RequestRefused as refused:
+            member.end(refused.response["errors"])
+        except Exception as error:
+            heed()
+            member.leave()
+            member.end([format_exception(error)])
+        except BaseException:
+            member.leave()
+            raise
+
+    @asynccontextmanager
+    async def _group(self, operation: Operation, request: GraphQLRequest, plan: Plan[Any]) -> AsyncIterator[Group[Any]]:
+        """The group of an operation; it stays at least as long as the context, and then as long as it has members."""
+        feed = await self._hub.open(plan.commitment)
+        key = _key(request, without_resume_point(operation, request.variables))
+        group = self._groups.get(key)
+        if group is None:
+            responder = self._operations.responder(operation)
+            group = self._groups[key] = Group(plan, feed, responder, self._around, lambda: self._forget(key))
+        else:
+            self._hub.release(feed)
+        group.users += 1
+        if plan.after is None and plan.opening is None:
+            whole = _key(request, request.variables)
+            self._live[whole] = group
+            group.keys.add(whole)
+        try:
+            yield group
+        finally:
+            group.users -= 1
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        group = self._groups.get(key)
+        if group is not None and not group.users and not group.roster:
+            del self._groups[key]
+            self._hub.release(group.feed)
+            for each in group.keys:
+                self._live.pop(each, None)
+
+
+def _key(request: GraphQLRequest, variables: Mapping[str, Any]) -> Key:
+    return request.query, request.operation_name, _encode(variables)

@@ -1,0 +1,42 @@
+"""Which variables say only where a subscription starts: those that differ in nothing else share a group."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from graphql import FieldNode, Node, SelectionSetNode, VariableNode, Visitor, visit
+
+from app.execution.operations import Operation
+
+_RESUME_ARGUMENTS: Final = frozenset(("after", "start"))
+
+
+def without_resume_point(operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables but for those that are used only in `after` or `start` of the subscription's own field."""
+    everywhere, resuming = _uses(operation.document), Counter[str]()
+    for field in _root_fields(operation.node.selection_set):
+        for argument in field.arguments or ():
+            if argument.name.value in _RESUME_ARGUMENTS:
+                resuming += _uses(argument)
+    # Each is also used where it is defined, once.
+    return {name: value for name, value in variables.items() if everywhere[name] - 1 != resuming[name]}
+
+
+def _root_fields(selections: SelectionSetNode) -> Iterator[FieldNode]:
+    """Fields that stand in the operation itself; one in a fragment is not looked at, and shares less."""
+    return (each for each in selections.selections if isinstance(each, FieldNode))
+
+
+def _uses(node: Node) -> Counter[str]:
+    found = _Variables()
+    visit(node, found)
+    return found.names
+
+
+class _Variables(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Counter[str] = Counter()
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names[node.name.value] += 1

@@ -1,0 +1,83 @@
+"""How records become payloads: one by one, for fields that return the record itself, or packed into a payload type."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from app.domain.programs import Commitment
+from app.domain.records import ChainPoint, Withdrawn
+from app.domain.streams import Gap, StreamPhase
+from app.schema.plans import Circumstances, Event
+
+R = TypeVar("R")
+_NOWHERE = ChainPoint(0, 0, Commitment.CONFIRMED)
+"""The head before anything is indexed."""
+
+
+class OneByOne(Generic[R]):
+    """Each record is the value of its payload, or `value_of` it is; the cursor goes into `extensions`."""
+
+    has_cursor_extension = True
+
+    def __init__(
+        self,
+        sequence_of: Callable[[R], int],
+        cursor_of: Callable[[R], str | None],
+        value_of: Callable[[R], object] = lambda record: record,
+    ) -> None:
+        self._sequence_of = sequence_of
+        self._cursor_of = cursor_of
+        self._value_of = value_of
+
+    def pack(self, records: Sequence[R], told: Circumstances) -> list[Event]:
+        return [
+            Event(self._value_of(each), self._sequence_of(each), self._cursor_of(each), (each,)) for each in records
+        ]
+
+    def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:
+        return None
+
+    def withdrawn(self, gone: Sequence[Withdrawn], cursor: str, told: Circumstances) -> Event | None:
+        return None
+
+
+class PayloadView(msgspec.Struct, frozen=True, kw_only=True):
+    """What every stream payload says."""
+
+    cursor: str
+    phase: StreamPhase
+    gap: Gap | None
+    head: ChainPoint
+
+
+class Packed(ABC, Generic[R]):
+    """All records of a payload in one value, of a type of the field's own."""
+
+    has_cursor_extension = False
+
+    def __init__(self, sequence_of: Callable[[R], int], cursor_of: Callable[[R], str]) -> None:
+        self._sequence_of = sequence_of
+        self._cursor_of = cursor_of
+
+    @abstractmethod
+    def view(self, records: Sequence[R], gone: Sequence[Withdrawn], cursor: str, told: Circumstances) -> PayloadView:
+        """The value of a payload."""
+
+    def pack(self, records: Sequence[R], told: Circumstances) -> list[Event]:
+        cursor = self._cursor_of(records[-1])
+        view = self.view(records, (), cursor, told)
+        return [Event(view, self._sequence_of(records[-1]), cursor, records)]
+
+    def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:
+        return Event(self.view((), (), cursor, told), told.moment.sequence, cursor, ())
+
+    def withdrawn(self, gone: Sequence[Withdrawn], cursor: str, told: Circumstances) -> Event | None:
+        """Only where the payload's type has a place for it."""
+        return None
+
+
+def head_of(told: Circumstances) -> ChainPoint:
+    """Newest indexed slot when a payload was made."""
+    return told.moment.head.point if told.moment.head is not None else _NOWHERE
