@@ -273,7 +273,7 @@ async def _index(settings: Settings, engine: "AsyncEngine", sources: "list[Sourc
     if any(each.name in LIVE for each in sources):
         from indexer.beside import open_beside
 
-        async with open_beside(settings, engine) as (beside, works):
+        async with open_beside(settings, engine, sources) as (beside, works):
             await run(beside=beside, works=works)
     else:
         await run()

@@ -32,7 +32,8 @@ _GENESIS: Final = GetGenesisHash().to_json()
 
 
 class Pool:
-    """The nodes of `CURVECAST_RPC_URLS`. A context: inside, each is looked at every few seconds.
+    """The nodes of `CURVECAST_RPC_URLS`. A context, which several may enter: while one is inside, each node is looked
+    at every few seconds.
 
     Nodes of another chain than the wanted one are put aside. Raises StartupError for no or wrong addresses.
     """
@@ -52,23 +53,42 @@ class Pool:
                 " https://api.mainnet-beta.solana.com; several separated by commas."
             )
         self.genesis: str | None = None
-        """Of the chain that is wanted; set it before the first look, or the first node that tells decides."""
+        """Of the chain that is wanted; where nobody knew it, the first node that told has decided."""
+        self.followed = asyncio.Event()
+        """Set once it was said which chain is followed: who fills and adds to another's market waits for it."""
         self._look_seconds = look_seconds
         self._patience_seconds = patience_seconds
         self._clock = clock
         self._looking: asyncio.Task[None] | None = None
+        self._users = 0
+        self._turn = asyncio.Lock()
+        """Of who opens or closes it."""
+
+    def follow(self, genesis: str | None) -> None:
+        """Wants the chain of that genesis hash; None where the caller met none yet."""
+        self.genesis = genesis or self.genesis
+        self.followed.set()
 
     async def __aenter__(self) -> "Pool":
-        await self._look()
-        self._looking = asyncio.create_task(self._keep_looking())
+        async with self._turn:
+            await self._look()
+            self._looking = self._looking or asyncio.create_task(self._keep_looking())
+            self._users += 1
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        async with self._turn:
+            self._users -= 1
+            if self._users == 0:
+                await self._close()
+
+    async def _close(self) -> None:
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
         for endpoint in self.endpoints:
             await endpoint.close()
 

@@ -53,8 +53,9 @@ class BackfillSource:
         gap left that can be filled, if it was told to."""
         async with self._pool:
             while True:
+                gaps = await self._gaps()
                 final = await self._node.slot(Commitment.FINALIZED) - _MARGIN_SLOTS
-                found = [each for each in await self._gaps() if each.slots.first <= final and not self._rests_now(each)]
+                found = [each for each in gaps if each.slots.first <= final and not self._rests_now(each)]
                 if not found and self._until_filled:
                     return
                 for gap in found:

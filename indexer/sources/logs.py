@@ -89,7 +89,7 @@ class LogsSource:
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Deliveries of what came since the last one, without an end."""
         last = _STATE.decode(state) if state else None
-        self.pool.genesis = last.genesis if last else None
+        self.pool.follow(last.genesis if last else None)
         self._tip = 0
         # Slots of logs, which come when a slot is as certain as was asked for: some later than the slot is told.
         self._heard = last.slot if last else 0

@@ -61,7 +61,7 @@ class RpcSource:
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Deliveries of one block each, without an end."""
         chain = Unfinalized.decode(state) if state else None
-        self.pool.genesis = chain.genesis if chain else None
+        self.pool.follow(chain.genesis if chain else None)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.pool)
             await stack.enter_async_context(self.heads)

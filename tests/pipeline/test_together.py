@@ -57,10 +57,10 @@ async def indexing(
     )
     bus = Bus("memory://")
     await bus.connect()
-    async with open_beside(settings, engine) as (beside, works):
-        market = open_sources(sources, SourceOptions(), settings)
-        if commitment == "processed":  # the stream sees what may yet vanish, the blocks what is confirmed
-            market[0] = GeyserSource(geyser.url, "", commitment)
+    market = open_sources(sources, SourceOptions(), settings)
+    if commitment == "processed":  # the stream sees what may yet vanish, the blocks what is confirmed
+        market[0] = GeyserSource(geyser.url, "", commitment)
+    async with open_beside(settings, engine, market) as (beside, works):
         running = asyncio.create_task(
             run_indexer(settings, engine, market, bus, once=False, beside=beside, works=works)
         )

@@ -1,20 +1,27 @@
 """Several nodes as one: who is asked, who takes over, who is left alone; on real sockets."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 from rpc.tiny import Rule, TinyNode, running
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Secret
 from starlette.responses import JSONResponse, Response
 
 from app.domain.programs import Commitment
 from app.errors import SourceLost, StartupError
+from app.settings import Settings
+from indexer.beside import open_beside
 from indexer.rpc.endpoint import Endpoint, retry_after
 from indexer.rpc.health import Health
 from indexer.rpc.node import Node
 from indexer.rpc.pool import Pool
+from indexer.sources import Delivery
+from indexer.sources.rpc import RpcSource
+from indexer.sources.selection import SourceOptions, open_sources
 
 LOOK = 0.05
 SECONDS = 5.0
@@ -135,6 +142,45 @@ async def test_a_node_of_another_chain_is_put_aside_and_looked_at_again() -> Non
         assert "another chain" in details(pool)
         other.genesis = ours.genesis
         await until(lambda: states(pool) == ["OK", "OK"])
+
+
+async def test_a_pool_that_several_entered_serves_until_the_last_one_leaves() -> None:
+    node = TinyNode()
+    async with running(node):
+        pool = pool_of(node)
+        async with pool:
+            async with pool:
+                assert states(pool) == ["OK"]
+            assert await Node(pool).slot(Commitment.CONFIRMED) == node.tip
+        asked = node.requests["getGenesisHash"]
+        async with pool:
+            assert node.requests["getGenesisHash"] == asked + 1, "another node may answer there by now"
+
+
+async def first(deliveries: AsyncIterator[Delivery]) -> Delivery:
+    return await anext(deliveries)
+
+
+async def test_what_fills_gaps_asks_no_node_before_it_is_known_which_chain_is_followed(engine: AsyncEngine) -> None:
+    other, ours = TinyNode(), TinyNode()
+    other.genesis = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG"
+    asked: set[int] = set()
+    for node in (other, ours):
+        node.rule = lambda method, params, node=node: asked.add(node.port) if "finalized" in str(params) else None  # type: ignore[misc]
+    settings = Settings(rpc_urls=Secret(f"{other.url},{ours.url}"), price_apis="none", ipfs_gateways="none")
+    (market,) = open_sources("rpc", SourceOptions(), settings)
+    assert isinstance(market, RpcSource)
+    async with running(other, ours), open_beside(settings, engine, [market]) as (beside, _), market.pool as pool:
+        filling = asyncio.create_task(first(beside[0].stream(None)))
+        await until(lambda: other.requests["getSlot"] + ours.requests["getSlot"] >= 4)
+        for _ in range(5):
+            await Node(pool).slot(Commitment.CONFIRMED)
+        assert not asked
+        pool.follow(ours.genesis)
+        await until(lambda: bool(asked))
+        assert asked == {ours.port}
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
 
 
 async def test_a_node_that_comes_back_is_tried_by_one_request_and_used_again() -> None:
