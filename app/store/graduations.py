@@ -36,10 +36,13 @@ def select_graduations() -> Select[tuple[object, ...]]:
 
 
 async def read_graduations_by_sequence(
-    connection: AsyncConnection, first: int, last: int, limit: int = 1_000
+    connection: AsyncConnection, first: int, last: int, condition: ColumnElement[bool] | None = None, limit: int = 1_000
 ) -> list[GraduationRecord]:
-    """Graduations of the feed from sequence `first` to `last`, both inclusive, in feed order."""
+    """Graduations of the feed from sequence `first` to `last`, both inclusive, in feed order, of the tokens that
+    `condition` selects."""
     query = select_graduations().where(graduations.c.sequence.between(first, last))
+    if condition is not None:
+        query = query.where(condition)
     rows = await connection.execute(query.order_by(graduations.c.sequence).limit(limit))
     return [graduation_record(row) for row in rows]
 

@@ -38,11 +38,15 @@ async def read_tokens_by_venue(connection: AsyncConnection, addresses: Sequence[
     return {address: by_id[token_id] for address, token_id in token_ids.items()}
 
 
-async def read_launches(connection: AsyncConnection, first: int, last: int, limit: int = 1_000) -> list[TokenRecord]:
-    """Tokens whose launch has a sequence from `first` to `last`, both inclusive, in feed order."""
-    in_range = tokens.c.launch_sequence.between(first, last)
-    chosen = select(tokens.c.id).where(in_range).order_by(tokens.c.launch_sequence).limit(limit)
-    found = await _read(connection, tokens.c.id.in_(chosen))
+async def read_launches(
+    connection: AsyncConnection, first: int, last: int, condition: ColumnElement[bool] | None = None, limit: int = 1_000
+) -> list[TokenRecord]:
+    """Tokens that `condition` selects whose launch has a sequence from `first` to `last`, both inclusive, in feed
+    order."""
+    chosen = select(tokens.c.id).where(tokens.c.launch_sequence.between(first, last))
+    if condition is not None:
+        chosen = chosen.where(condition)
+    found = await _read(connection, tokens.c.id.in_(chosen.order_by(tokens.c.launch_sequence).limit(limit)))
     return sorted(found, key=lambda token: token.launch_sequence or 0)
 
 
