@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from web_server import serving
 
 DOCUMENT = {
     "name": "Sea Turtle",
@@ -20,9 +21,8 @@ DOCUMENT = {
 CID = "Qm" + "a" * 44
 
 
-async def answer(scope: dict[str, object], receive: object, send: object) -> None:
-    request = Request(scope)
-    await respond(request)(scope, receive, send)  # type: ignore[arg-type]
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(Request(scope))(scope, receive, send)
 
 
 def respond(request: Request) -> Response:
@@ -65,15 +65,6 @@ async def slowly() -> AsyncIterator[bytes]:
         await asyncio.sleep(0.05)
 
 
-@asynccontextmanager
-async def stranger() -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(answer, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
-    listener = server.config.bind_socket()
-    listener.listen()
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
+def stranger() -> AbstractAsyncContextManager[str]:
+    """Serves them; its address."""
+    return serving(answer)

@@ -1,19 +1,16 @@
 """A node of some lines over a real socket, whose single answers a test decides. `tests/node` is the whole one."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import uvicorn
 from servers import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-
-from app.transport.listener import Server
+from web_server import serving
 
 Rule = Callable[[str, list[Any]], Response | None]
 
@@ -49,19 +46,8 @@ class TinyNode:
 @asynccontextmanager
 async def running(*nodes: TinyNode) -> AsyncIterator[None]:
     """Serves nodes while the block runs."""
-    servers = [Server(_config(node)) for node in nodes]
-    serving = [asyncio.create_task(server.serve()) for server in servers]
-    try:
-        async with asyncio.timeout(5):
-            while not all(server.started for server in servers):
-                await asyncio.sleep(0.001)
+    async with AsyncExitStack() as stack:
+        for node in nodes:
+            app = Starlette(routes=[Route("/", node.answer, methods=["POST"])])
+            await stack.enter_async_context(serving(app, port=node.port))
         yield
-    finally:
-        for server in servers:
-            server.should_exit = server.force_exit = True
-        await asyncio.gather(*serving)
-
-
-def _config(node: TinyNode) -> uvicorn.Config:
-    routes = [Route("/", node.answer, methods=["POST"])]
-    return uvicorn.Config(Starlette(routes=routes), port=node.port, log_level="critical", lifespan="off")

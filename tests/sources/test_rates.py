@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import httpx2
 import pytest
-import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import needs_recordings, raw
@@ -17,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from web_server import serving
 
 from app.domain.programs import USDC, WSOL
 from app.errors import StartupError
@@ -59,16 +59,8 @@ class Apis:
     @asynccontextmanager
     async def hosts(self, every_seconds: float = 0.0) -> AsyncIterator[list[Host]]:
         app = Starlette(routes=[Route("/{name}", self.answer), Route("/{name}/{rest:path}", self.answer)])
-        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
-        sockets = [server.config.bind_socket()]
-        sockets[0].listen()
-        address = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-        task = asyncio.create_task(server.serve(sockets=sockets))
-        try:
+        async with serving(app) as address:
             yield [Host(name, f"{address}/{name}", every_seconds=every_seconds) for name in self.answers]
-        finally:
-            server.should_exit = True
-            await task
 
 
 async def first_rate(hosts: list[Host]) -> Decimal:
