@@ -10,10 +10,10 @@ from typing import Any, Final, TypeAlias
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from app.transport.wire import Outbox, Wire
+from app.transport.wire import Shared, Wire
 
 _EXTENSION: Final = "curvecast.wire"
-TakeOver: TypeAlias = Callable[[Outbox], Wire]
+TakeOver: TypeAlias = Callable[[Shared], Wire]
 
 
 class Handshake(WebSocketsSansIOProtocol):
@@ -35,9 +35,9 @@ class Handshake(WebSocketsSansIOProtocol):
         else:
             super().data_received(data)
 
-    def _take_over(self, outbox: Outbox) -> Wire:
+    def _take_over(self, shared: Shared) -> Wire:
         transport = self.transport
-        wire = Wire(transport, self.connections, outbox)
+        wire = Wire(transport, self.connections, shared)
         transport.set_protocol(wire)
         self.connections.discard(self)
         self.transport = _HandedOver()
@@ -54,7 +54,7 @@ class _HandedOver(asyncio.Transport):
         pass
 
 
-def take_over(scope: Scope, outbox: Outbox) -> Wire:
+def take_over(scope: Scope, shared: Shared) -> Wire:
     """The wire of a WebSocket that was just accepted; nothing may be sent or received over ASGI after this.
 
     Raises RuntimeError under a server that was not started with our options.
@@ -62,4 +62,4 @@ def take_over(scope: Scope, outbox: Outbox) -> Wire:
     handed: TakeOver | None = scope.get("extensions", {}).get(_EXTENSION)
     if handed is None:
         raise RuntimeError("WebSockets need `app.transport.server.server_options`: start with `curvecast serve`.")
-    return handed(outbox)
+    return handed(shared)

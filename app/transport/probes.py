@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from app.fanout.fanout import Fanout
 from app.live.hub import Hub
 from app.metrics import Metrics, gauge, gauges
 from app.store.components import read_components
@@ -23,8 +24,11 @@ class Probes:
     """Small and cheap: but for what the indexer tells, they answer from what the hub's watch found half a second ago at
     most."""
 
-    def __init__(self, hub: Hub, engine: AsyncEngine, sessions: Sessions, metrics: Metrics, sdl: str) -> None:
+    def __init__(
+        self, hub: Hub, engine: AsyncEngine, fanout: Fanout, sessions: Sessions, metrics: Metrics, sdl: str
+    ) -> None:
         self._hub = hub
+        self._fanout = fanout
         self._engine = engine
         self._sessions = sessions
         self._metrics = metrics
@@ -76,7 +80,7 @@ class Probes:
     def _gauges(self) -> Iterator[str]:
         hub = self._hub
         yield from gauge("curvecast_sockets", "Open WebSockets.", self._sessions.open)
-        yield from gauge("curvecast_subscriptions", "Open subscriptions.", hub.subscriptions)
+        yield from gauge("curvecast_subscriptions", "Open subscriptions.", self._fanout.members)
         yield from gauge("curvecast_sequence", "Newest delivered sequence.", hub.sequence)
         yield from gauge("curvecast_hub_repairs", "Holes of the bus that were read from the database.", hub.repairs)
         yield from gauge("curvecast_bus_connected", "1 while the bus is there.", int(hub.bus.is_connected))

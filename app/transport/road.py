@@ -15,7 +15,7 @@ from app.fanout.members import Member
 from app.fanout.payloads import Payload
 from app.metrics import Metrics
 from app.transport.frames import head
-from app.transport.wire import HIGH_WATER, Outbox, Wire
+from app.transport.wire import HIGH_WATER, Wire
 
 _BEFORE: Final = b'{"type":"next","payload":'
 _BETWEEN: Final = b',"id":'
@@ -24,37 +24,31 @@ _BETWEEN: Final = b',"id":'
 class WsRoad:
     """For all members whose id takes the same number of bytes. `roads` makes one of each."""
 
-    __slots__ = ("_metrics", "_outbox", "_tail_bytes")
+    __slots__ = ("_metrics", "_tail_bytes")
 
-    def __init__(self, outbox: Outbox, metrics: Metrics, tail_bytes: int) -> None:
-        self._outbox = outbox
+    def __init__(self, metrics: Metrics, tail_bytes: int) -> None:
         self._metrics = metrics
         self._tail_bytes = tail_bytes
 
     def deliver(self, payloads: Sequence[Payload], members: Iterable["WsMember"]) -> None:
-        """Appends to what each member's socket writes this turn, or lets the member hold the payloads."""
+        """Writes to each member's socket, or lets the member hold the payloads."""
         heads = self.heads(payloads)
         size = sum(map(len, heads)) + len(heads) * self._tail_bytes
         if size <= HIGH_WATER:
-            self._append(payloads, heads, size, members)
+            self._write(payloads, heads, members)
             return
         # In parts, so that a socket is found full before all of it is copied for each client that does not read.
         everyone = tuple(members)
-        for first, last, part_size in self._parts(heads):
-            self._append(payloads[first:last], heads[first:last], part_size, everyone)
+        for first, last in self._parts(heads):
+            self._write(payloads[first:last], heads[first:last], everyone)
 
     def heads(self, payloads: Sequence[Payload]) -> list[bytes]:
         """A frame for each payload, up to the id."""
         rest = len(_BEFORE) + len(_BETWEEN) + self._tail_bytes
         return [b"".join((head(Opcode.TEXT, rest + len(each.body)), _BEFORE, each.body, _BETWEEN)) for each in payloads]
 
-    def _append(
-        self, payloads: Sequence[Payload], heads: list[bytes], size: int, members: Iterable["WsMember"]
-    ) -> None:
-        """The innermost loop of the product: what is written out here is what a call would cost more than it does."""
-        unsent = self._outbox.unsent
-        if not unsent:
-            self._outbox.schedule()
+    def _write(self, payloads: Sequence[Payload], heads: list[bytes], members: Iterable["WsMember"]) -> None:
+        """The innermost loop of the product: what is written out here would cost more as calls than it does."""
         only = heads[0] if len(heads) == 1 else None
         heads = [*heads, b""]
         delivered = 0
@@ -63,40 +57,33 @@ class WsRoad:
             if wire.is_full or member.backlog is not None:
                 member.hold(payloads)
                 continue
-            pending = wire.pending
-            if not pending:
-                unsent.append(wire)
-            pending.append(only + member.tail if only is not None else member.tail.join(heads))
-            wire.pending_bytes += size
-            if wire.pending_bytes > HIGH_WATER:
-                wire.flush()
+            wire.transport.write(only + member.tail if only is not None else member.tail.join(heads))
             delivered += 1
         self._metrics.payloads.add("subscription", delivered * len(payloads))
 
-    def _parts(self, heads: list[bytes]) -> Iterator[tuple[int, int, int]]:
-        """First, last and size of runs that fit into what a socket may have unsent, or of one that is larger alone."""
+    def _parts(self, heads: list[bytes]) -> Iterator[tuple[int, int]]:
+        """Bounds of runs that fit into what a socket may have unsent, or of one that is larger alone."""
         first = size = 0
         for index, each in enumerate(heads):
             more = len(each) + self._tail_bytes
             if size and size + more > HIGH_WATER:
-                yield first, index, size
+                yield first, index
                 first, size = index, 0
             size += more
-        yield first, len(heads), size
+        yield first, len(heads)
 
 
 class Roads:
     """One road for each length that ids have."""
 
-    def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
-        self._outbox = outbox
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._roads: dict[int, WsRoad] = {}
 
     def of(self, tail: bytes) -> WsRoad:
         road = self._roads.get(len(tail))
         if road is None:
-            road = self._roads[len(tail)] = WsRoad(self._outbox, self._metrics, len(tail))
+            road = self._roads[len(tail)] = WsRoad(self._metrics, len(tail))
         return road
 
 

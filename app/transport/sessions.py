@@ -16,7 +16,8 @@ from app.transport.handshake import take_over
 from app.transport.messages import SUBPROTOCOL
 from app.transport.road import Roads
 from app.transport.session import Session, Subscriptions, Surroundings
-from app.transport.wire import Outbox
+from app.transport.watch import Watch
+from app.transport.wire import KEEPALIVE_SECONDS, Shared
 
 _BAD_SUBPROTOCOL: Final = 4406
 _BATCH: Final = 100
@@ -35,9 +36,9 @@ class Sessions:
         self, operations: Operations, subscriptions: Subscriptions, settings: Settings, metrics: Metrics
     ) -> None:
         self._settings = settings
-        self._outbox = Outbox(settings.max_frame_bytes, metrics.closes)
+        self._shared = Shared(settings.max_frame_bytes, metrics.closes, Watch(KEEPALIVE_SECONDS))
         self._open: set[Session] = set()
-        roads = Roads(self._outbox, metrics)
+        roads = Roads(metrics)
         self._around = Surroundings(operations, subscriptions, roads, settings, metrics, self._open)
         self.is_draining = False
 
@@ -55,14 +56,14 @@ class Sessions:
         elif SUBPROTOCOL not in scope["subprotocols"]:
             await socket.accept()
             reason = f"Subprotocol not acceptable: offer {SUBPROTOCOL}"
-            take_over(scope, self._outbox).close(_BAD_SUBPROTOCOL, reason)
+            take_over(scope, self._shared).close(_BAD_SUBPROTOCOL, reason)
         elif self.open >= self._settings.max_sockets:
             await socket.accept(SUBPROTOCOL)
             reason = f"SUBSCRIPTION_LIMIT: sockets, at most {self._settings.max_sockets:,}. Try again later"
-            take_over(scope, self._outbox).close(CloseCode.TRY_AGAIN_LATER, reason)
+            take_over(scope, self._shared).close(CloseCode.TRY_AGAIN_LATER, reason)
         else:
             await socket.accept(SUBPROTOCOL)
-            Session(take_over(scope, self._outbox), self._around)
+            Session(take_over(scope, self._shared), self._around)
 
     async def drain(self) -> None:
         """Refuses new sockets and closes those that are open with 1012, in batches and in no order, so that their
