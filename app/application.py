@@ -13,6 +13,7 @@ from app.bus.feed import Bus
 from app.domain.cursors import Cursors
 from app.errors import StartupError
 from app.execution.operations import Operations
+from app.fanout.fanout import Fanout
 from app.live.hub import Hub
 from app.metrics import Metrics
 from app.schema import core_schema, sdl
@@ -24,7 +25,6 @@ from app.store.identity import read_store_id
 from app.transport.ide import Ide
 from app.transport.probes import Probes
 from app.transport.sessions import Sessions
-from app.transport.streaming import Streams
 from app.transport.view import View
 
 
@@ -67,10 +67,11 @@ async def _running(hub: Hub) -> AsyncIterator[Hub]:
 
 async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> tuple[Sessions, list[BaseRoute]]:
     store_id, metrics = await _store_id(engine), Metrics()
-    context = Context(engine, Cursors(store_id), settings, hub)
+    context = Context(engine, Cursors(store_id), settings, hub, lambda: fanout.members)
     operations = Operations(core_schema, settings, context.fresh)
-    sessions = Sessions(operations, Streams(operations), settings, metrics)
-    probes = Probes(hub, engine, sessions, metrics, sdl())
+    fanout = Fanout(operations, hub, context.at, settings.mailbox_size)
+    sessions = Sessions(operations, fanout, settings, metrics)
+    probes = Probes(hub, engine, fanout, sessions, metrics, sdl())
     ide = _ide(settings, engine, hub, store_id)
     view = View(operations, settings, metrics, ide.page)
     return sessions, [

@@ -14,6 +14,7 @@ from app.domain.events import Rate
 from app.domain.metadata import TokenMetadata
 from app.domain.programs import WSOL, Commitment
 from app.domain.records import ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.live.moment import Moment
 from app.schema.keys import CandleKey, ChartKey, HoldersKey, TradesKey
 from app.settings import Settings
 from app.store.candles import Chart, read_candle_traders, read_charts
@@ -48,17 +49,16 @@ class Loaders:
         self._engine = engine
         self._turns = asyncio.Semaphore(_READS_AT_ONCE)
         self._settings = settings
+        self._tokens: Mapping[str, TokenRecord] = {}
         self._head: asyncio.Future[Head] | None = None
         self._rates: asyncio.Future[Mapping[str, Decimal]] | None = None
 
-    def prime(self, head: Head | None, rates: Mapping[str, Decimal] | None, tokens: Iterable[TokenRecord]) -> None:
-        """Takes what is known already; needs a running loop."""
+    def prime(self, head: Head | None, rates: Mapping[str, Decimal], tokens: Mapping[str, TokenRecord]) -> None:
+        """Takes what is known already, tokens by mint; needs a running loop."""
         if head is not None:
             self._head = _known(head)
-        if rates is not None:
-            self._rates = _known(rates)
-        for token in tokens:
-            self.token.prime(token.mint, token)
+        self._rates = _known(rates)
+        self._tokens = tokens
 
     async def read(self, read: Callable[..., Awaitable[Value]], *arguments: Any) -> Value:
         """One read of the store on a connection of its own."""
@@ -93,7 +93,7 @@ class Loaders:
     @cached_property
     def token(self) -> DataLoader[str, TokenRecord | None]:
         """By mint."""
-        return self._by_key(read_tokens)
+        return _Tokens(self._tokens, lambda keys: self.read(read_tokens, keys))
 
     @cached_property
     def token_of_venue(self) -> DataLoader[str, TokenRecord | None]:
@@ -231,6 +231,33 @@ class Loaders:
             return [found.get(key) for key in keys]
 
         return DataLoader(load)
+
+
+class _Tokens(DataLoader[str, TokenRecord | None]):
+    """Knows some tokens without a read; each becomes a future only when it is asked for."""
+
+    def __init__(
+        self,
+        known: Mapping[str, TokenRecord],
+        read: Callable[[list[str]], Awaitable[Mapping[str, TokenRecord]]],
+    ) -> None:
+        super().__init__()
+        self._known = known
+        self._read = read
+
+    def load(self, key: str) -> asyncio.Future[TokenRecord | None]:
+        known = self._known.get(key)
+        return super().load(key) if known is None else _known(known)
+
+    async def batch_load_fn(self, keys: list[str]) -> list[TokenRecord | None]:
+        found = await self._read(keys)
+        return [found.get(key) for key in keys]
+
+
+def known_rates(moment: Moment, settings: Settings) -> dict[str, Decimal]:
+    """US dollars per whole quote token, of the rates that are fresh at the head of a step."""
+    head_time = moment.head.point.time if moment.head is not None else 0
+    return fresh_rates(moment.rates.values(), head_time, settings)
 
 
 def fresh_rates(rates: Iterable[Rate], head_time: int, settings: Settings) -> dict[str, Decimal]:

@@ -105,7 +105,7 @@ async def read_status(info: Info) -> Status:
         lag_slots=head.lag_slots if head else 0,
         delivery_latency_ms=_latency(hub),
         components=[*parts, *others],
-        subscriptions=hub.subscriptions,
+        subscriptions=context.subscriptions(),
         version=server_version(),
         **points,
     )
