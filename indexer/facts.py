@@ -214,7 +214,6 @@ def _meteora_curve(address: str, found: _Found) -> VenueFacts | None:
         real_base_reserves=pool["base_reserve"],
         real_quote_reserves=pool["quote_reserve"],
         sqrt_price=pool["sqrt_price"],
-        initial_real_base_reserves=None,
         migration_threshold=config.get("migration_quote_threshold"),
     )
 

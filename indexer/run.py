@@ -14,7 +14,7 @@ from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost
 from app.settings import Settings
 from app.store.checkpoints import read_checkpoint
-from app.store.components import tell_components
+from app.store.components import DEGRADED, DOWN, OK, tell_components
 from app.store.engine import persist
 from app.store.feed import read_head
 from app.store.stats import recompute_stats
@@ -122,11 +122,11 @@ class _Reading:
     def components(self) -> list[tuple[str, str, str]]:
         """The source as a whole, then its parts."""
         parts = self.source.components() if isinstance(self.source, Tells) else []
-        whole = ("DOWN", self._trouble) if self._trouble else ("OK", "")
-        if parts and all(state == "DOWN" for _, state, _ in parts):
-            whole = ("DOWN", "none of its parts works")
+        whole = (DOWN, self._trouble) if self._trouble else (OK, "")
+        if parts and all(state == DOWN for _, state, _ in parts):
+            whole = (DOWN, "none of its parts works")
         if self._ledger is not None and (share := self._ledger.shares.get(self.source.name)):
-            state = "OK" if share.brought == share.events else "DEGRADED"
+            state = OK if share.brought == share.events else DEGRADED
             parts = [*parts, (f"completeness of {self.source.name}", state, share.text)]
         return [(self._name, *whole), *parts]
 
@@ -210,12 +210,9 @@ async def _tell(engine: AsyncEngine, readings: Sequence[_Reading], ledger: Ledge
 
 async def _all(works: Iterable[Coroutine[None, None, None]]) -> None:
     """Waits for all; the first failure ends the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for work in works:
-                tasks.create_task(work)
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
+    async with _tasks() as tasks:
+        for work in works:
+            tasks.create_task(work)
 
 
 async def _now_and_then(work: Callable[[], Awaitable[None]], seconds: float) -> None:
@@ -237,10 +234,17 @@ async def _announce_the_rest(announcing: Announcing, seconds: float) -> None:
 @asynccontextmanager
 async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Runs `work` for as long as the block; when it fails, the block is cancelled and the failure raised."""
+    async with _tasks() as tasks:
+        task = tasks.create_task(work)
+        yield
+        task.cancel()
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure ends the others and is raised by itself."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(work)
-            yield
-            task.cancel()
+            yield tasks
     except ExceptionGroup as group:
         raise group.exceptions[0] from None

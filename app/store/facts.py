@@ -5,11 +5,11 @@ from typing import NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.programs import Protocol, TradeProgram
+from app.domain.programs import Protocol
 from app.store.keys import among
 from app.store.tables import tokens, venues
 
-PARTS = ("name", "symbol", "uri", "creator", "total_supply")
+_PARTS = ("name", "symbol", "uri", "creator", "total_supply")
 """Of a token, in the names of `app.domain.facts.TokenFacts`."""
 
 
@@ -18,24 +18,20 @@ class OpenVenue(NamedTuple):
 
     address: str
     protocol: Protocol
-    kind: TradeProgram
-    has_state: bool
-    """Whether an event told its reserves or price."""
 
 
 class OpenToken(NamedTuple):
-    """A token with the parts that nothing told yet."""
+    """A token of which nothing told some part yet."""
 
     token_id: int
     mint: str
-    missing: frozenset[str]
     venues: tuple[OpenVenue, ...]
 
 
 async def tokens_without_facts(engine: AsyncEngine, limit: int, before: int | None = None) -> list[OpenToken]:
     """The newest first, those with a smaller `token_id` than `before` only: what accounts do not tell either stays
     open, and a reader goes on behind it."""
-    query = select(tokens).where(or_(*(tokens.c[part].is_(None) for part in PARTS)))
+    query = select(tokens).where(or_(*(tokens.c[part].is_(None) for part in _PARTS)))
     if before is not None:
         query = query.where(tokens.c.id < before)
     async with engine.connect() as connection:
@@ -43,12 +39,5 @@ async def tokens_without_facts(engine: AsyncEngine, limit: int, before: int | No
         of_tokens = select(venues).where(among(venues.c.token_id, [row.id for row in rows])).order_by(venues.c.id)
         found: dict[int, list[OpenVenue]] = {row.id: [] for row in rows}
         for venue in await connection.execute(of_tokens):
-            has_state = venue.sqrt_price is not None or venue.virtual_base_reserves is not None
-            place = OpenVenue(venue.address, Protocol(venue.protocol), TradeProgram(venue.kind), has_state)
-            found[venue.token_id].append(place)
-    return [
-        OpenToken(
-            row.id, row.mint, frozenset(part for part in PARTS if getattr(row, part) is None), tuple(found[row.id])
-        )
-        for row in rows
-    ]
+            found[venue.token_id].append(OpenVenue(venue.address, Protocol(venue.protocol)))
+    return [OpenToken(row.id, row.mint, tuple(found[row.id])) for row in rows]

@@ -10,7 +10,8 @@ from solana.rpc.websocket_api import OverflowPolicy, SolanaWsClient
 from solders.rpc.responses import RootNotification, SlotNotification
 
 from app.bus.backoff import Backoff
-from indexer.rpc.pool import DEGRADED, OK, Pool
+from app.store.components import DEGRADED, OK
+from indexer.rpc.pool import Pool
 
 _LOG = logging.getLogger(__name__)
 SILENCE_SECONDS: Final = 10.0

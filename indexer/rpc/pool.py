@@ -12,13 +12,11 @@ from solders.rpc.config import RpcContextConfig
 from solders.rpc.requests import GetGenesisHash, GetSlot
 
 from app.errors import SourceLost, StartupError
+from app.store.components import DEGRADED, DOWN, OK
 from indexer.rpc.answers import ELSEWHERE, RpcError, read_answer
 from indexer.rpc.endpoint import Endpoint, EndpointFailed
 
 T = TypeVar("T")
-OK: Final = "OK"
-DEGRADED: Final = "DEGRADED"
-DOWN: Final = "DOWN"
 MAX_SLOTS_BEHIND: Final = 50
 """A node that is further behind the best known tip is put aside until it has caught up."""
 SHORT_SECONDS: Final = 5.0

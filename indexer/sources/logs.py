@@ -16,13 +16,14 @@ import msgspec
 from app.domain.programs import Commitment
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost, StartupError
+from app.store.components import DEGRADED, OK
 from indexer.decoders import PROGRAMS
 from indexer.rpc.fetching import Fetched, Fetcher, Wanted, Why
 from indexer.rpc.heads import SILENCE_SECONDS
 from indexer.rpc.listening import Opened, listen
 from indexer.rpc.logs_socket import Logged, Ticked
 from indexer.rpc.node import Node, Signed
-from indexer.rpc.pool import DEGRADED, OK, Pool
+from indexer.rpc.pool import Pool
 from indexer.sources import Delivery
 from indexer.sources.holes import Hole, list_hole
 from indexer.sources.logged import read_logged

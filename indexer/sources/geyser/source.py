@@ -10,6 +10,7 @@ import msgspec
 from app.domain.programs import Commitment
 from app.domain.slots import Gap
 from app.errors import StartupError
+from app.store.components import DOWN, OK
 from indexer.sources import Delivery, Unreadable
 from indexer.sources.geyser import geyser_pb2 as pb
 from indexer.sources.geyser.endpoint import SILENT_SECONDS, Endpoint, Resume
@@ -54,9 +55,7 @@ class GeyserSource:
 
     def components(self) -> list[tuple[str, str, str]]:
         """(name, OK or DOWN, detail) of each endpoint."""
-        return [
-            (f"geyser {each.name}", "DOWN" if each.why else "OK", each.why or "delivers") for each in self._endpoints
-        ]
+        return [(f"geyser {each.name}", DOWN if each.why else OK, each.why or "delivers") for each in self._endpoints]
 
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """A delivery for each block when its meta has come, and for what changes later, without an end."""

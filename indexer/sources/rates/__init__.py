@@ -10,6 +10,7 @@ from typing import Final
 import httpx2
 
 from app.domain.events import Rate
+from app.store.components import DOWN, OK
 from indexer.sources import Delivery
 from indexer.sources.rates.bodies import QUOTE_MINTS
 from indexer.sources.rates.host import Host
@@ -31,7 +32,7 @@ class RatesSource:
 
     def components(self) -> list[tuple[str, str, str]]:
         """(name, OK or DOWN, detail) of each API."""
-        return [(f"rates {each.name}", "DOWN" if each.trouble else "OK", each.trouble or "") for each in self._hosts]
+        return [(f"rates {each.name}", DOWN if each.trouble else OK, each.trouble or "") for each in self._hosts]
 
     async def stream(self, state: bytes | None) -> AsyncIterator[Delivery]:
         """Rates of the present, without an end; there is nothing to resume."""
