@@ -37,6 +37,11 @@ class Fanout:
         return Moment(feed.sequence, self._hub.head, self._hub.rates, {})
 
     @property
+    def groups(self) -> int:
+        """Different subscriptions: each event is executed at most that often."""
+        return len(self._groups)
+
+    @property
     def members(self) -> int:
         """Open subscriptions."""
         return sum(len(group.roster) for group in self._groups.values())
