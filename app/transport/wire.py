@@ -132,6 +132,9 @@ class Wire(asyncio.Protocol):
         reader = self._reader or Reader(self._shared.max_message_bytes)
         try:
             for event in reader.feed(data):
+                if isinstance(event, Close):
+                    self._on_close(event)
+                    return
                 self._on(event)
         except Broken as broken:
             self._fail(broken)
@@ -141,9 +144,7 @@ class Wire(asyncio.Protocol):
             self.close(CloseCode.TRY_AGAIN_LATER, _SLOW)
 
     def _on(self, event: Event) -> None:
-        if isinstance(event, Close):
-            self._on_close(event)
-        elif self._state is not _State.OPEN or self._listener is None:
+        if self._state is not _State.OPEN or self._listener is None:
             pass  # the client had not heard yet that this is over
         elif isinstance(event, Text):
             self._listener.on_text(event.text)
