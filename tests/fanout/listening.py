@@ -19,6 +19,10 @@ from app.schema import core_schema
 from app.schema.context import Context
 from app.store.identity import read_store_id
 
+TRADES = "subscription($mint: String!, $after: String) { trades(mintAddress: $mint, after: $after) { signature } }"
+LAUNCHES = "subscription($after: String) { newTokens(after: $after) { mintAddress } }"
+GRADUATIONS = "subscription($after: String) { graduations(after: $after) { mintAddress } }"
+
 
 class Ended(Exception):
     """The server ended the operation; its errors."""
@@ -102,6 +106,15 @@ class Listener(Member):
         while len(found) < count:
             found += (await self.read()).records
         return found
+
+    async def has(self, expected: Sequence[Any]) -> None:
+        """Waits until it has as many records as expected: those, in that order, once each."""
+        async with asyncio.timeout(SECONDS):
+            while sum(len(payload.records) for payload in self.payloads) < len(expected) and not self.has_ended:
+                self._changed.clear()
+                await self._changed.wait()
+        got = [record for payload in self.payloads for record in payload.records]
+        assert [record.sequence for record in got] == [record.sequence for record in expected]
 
     async def stop(self) -> None:
         """The client goes."""

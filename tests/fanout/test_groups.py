@@ -1,7 +1,7 @@
 """Equal subscriptions as one group: one execution for all, nobody's trouble anybody else's, and nothing left behind."""
 
 import pytest
-from fanout.listening import Ended, Listener, serve
+from fanout.listening import TRADES, Ended, Listener, serve
 from live.feeding import feed, mint, running_hub, trades_of, until
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -10,7 +10,6 @@ from app.execution.requests import GraphQLRequest
 
 SEED = 7
 MINT = mint(SEED)
-TRADES = "subscription($mint: String!, $after: String) { trades(mintAddress: $mint, after: $after) { signature } }"
 
 
 async def test_equal_subscriptions_share_the_bytes_of_one_execution(engine: AsyncEngine) -> None:

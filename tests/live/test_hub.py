@@ -1,27 +1,26 @@
 """Whatever happens to the bus, a subscriber gets each record once and in the order of the feed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from live.feeding import SECONDS, Collector, feed, mint, running_hub, trades_of, truth, until
+from fanout.listening import GRADUATIONS, LAUNCHES, TRADES, Listener, serve
+from live.feeding import feed, mint, running_hub, trades_of, truth, until
 from redis import asyncio as redis
 from servers import RedisServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
 from app.bus.topics import FEED
+from app.domain.programs import Commitment
 from app.domain.records import Batch
 from app.live.hub import Hub
-from app.live.mailbox import Closed, Mailbox, Overflow
-from app.live.streams import all_graduations, follow, launches, mint_trades
 
 SEED = 7
 MINT = mint(SEED)
 
 
-def collect(hub: Hub, after: int | None = None, of: str = MINT) -> Collector:
-    return Collector(follow(hub, mint_trades(hub, of), after, 1_024))
+async def collect(engine: AsyncEngine, hub: Hub, of: str = MINT) -> Listener:
+    return await (await serve(engine, hub)).live(TRADES, mint=of)
 
 
 async def _nothing(batch: Batch) -> None:
@@ -38,39 +37,32 @@ async def publisher(redis_server: RedisServer) -> AsyncIterator[Bus]:
 
 async def test_subscribers_get_their_own_mint_as_it_is_committed(engine: AsyncEngine) -> None:
     async with running_hub(engine) as hub:
-        own, other = collect(hub), collect(hub, of=mint(SEED, 1))
-        await until(lambda: hub.subscriptions == 2)
+        own, other = await collect(engine, hub), await collect(engine, hub, of=mint(SEED, 1))
         await feed(engine, hub.bus.publish, SEED, 80)
         await own.has(await trades_of(engine, MINT))
         await other.has(await trades_of(engine, mint(SEED, 1)))
-        assert not set(own.got) & set(other.got)
         await own.stop()
         await other.stop()
-        assert hub.subscriptions == 0
+        assert hub.feed(Commitment.CONFIRMED).subscribers == 0
         assert hub.repairs == 0
 
 
 async def test_launches_and_graduations_reach_their_streams(engine: AsyncEngine) -> None:
     async with running_hub(engine) as hub:
-        graduated, launched = follow(hub, all_graduations(hub), None, 1_024), follow(hub, launches(hub), None, 1_024)
-        graduation, launch = asyncio.create_task(anext(graduated)), asyncio.create_task(anext(launched))
-        await until(lambda: hub.subscriptions == 2)
+        server = await serve(engine, hub)
+        graduated, launched = await server.live(GRADUATIONS), await server.live(LAUNCHES)
         await feed(engine, hub.bus.publish, SEED, 300)
         stored = await truth(engine)
         assert len(stored.launches) > 1
         assert len(stored.graduations) > 1
-        async with asyncio.timeout(SECONDS):
-            assert [await graduation, *[await anext(graduated) for _ in stored.graduations[1:]]] == [
-                *stored.graduations
-            ]
-            got = [await launch, *[await anext(launched) for _ in stored.launches[1:]]]
+        assert await graduated.records(len(stored.graduations)) == [*stored.graduations]
+        got = await launched.records(len(stored.launches))
         assert tuple(token.launch_sequence for token in got) == stored.launches
 
 
 async def test_what_the_bus_loses_is_read_from_the_store_even_the_last_message(engine: AsyncEngine) -> None:
     async with running_hub(engine) as hub:
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1)
+        subscriber = await collect(engine, hub)
         await feed(engine, _nothing, SEED, 60)
         await subscriber.has(await trades_of(engine, MINT))
         assert hub.repairs
@@ -79,8 +71,7 @@ async def test_what_the_bus_loses_is_read_from_the_store_even_the_last_message(e
 
 async def test_a_message_that_comes_twice_or_late_is_delivered_once(engine: AsyncEngine) -> None:
     async with running_hub(engine) as hub:
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1)
+        subscriber = await collect(engine, hub)
         held: list[Batch] = []
 
         async def spoiled(batch: Batch) -> None:
@@ -98,8 +89,7 @@ async def test_redis_killed_and_restarted_costs_no_record(
     engine: AsyncEngine, redis_server: RedisServer, publisher: Bus
 ) -> None:
     async with running_hub(engine, redis_server.url) as hub:
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1)
+        subscriber = await collect(engine, hub)
         await feed(engine, publisher.publish, SEED, 40)
         redis_server.kill()
         await feed(engine, _nothing, SEED, 60, start=40)
@@ -116,8 +106,7 @@ async def test_flushall_costs_no_record_and_the_bus_goes_on(
     engine: AsyncEngine, redis_server: RedisServer, publisher: Bus
 ) -> None:
     async with running_hub(engine, redis_server.url) as hub, redis.Redis.from_url(redis_server.url) as admin:
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1)
+        subscriber = await collect(engine, hub)
 
         async def flushed(batch: Batch) -> None:
             await publisher.publish(batch)
@@ -139,8 +128,8 @@ async def test_ids_that_start_again_after_a_flush_are_read_too(
     async with running_hub(engine, redis_server.url) as hub, redis.Redis.from_url(redis_server.url) as admin:
         far_ahead = f"{2**50}-0"
         await admin.xadd(FEED, {"batch": b"not a batch", "last": 0}, id=far_ahead)
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1 and "unreadable entry" in caplog.text)
+        subscriber = await collect(engine, hub)
+        await until(lambda: "unreadable entry" in caplog.text)
         await admin.flushall()
         await feed(engine, publisher.publish, SEED, 60)
         await subscriber.has(await trades_of(engine, MINT))
@@ -151,8 +140,7 @@ async def test_a_trim_past_the_reader_costs_no_record(engine: AsyncEngine, redis
     publisher = Bus(redis_server.url, max_batches=1)
     await publisher.connect()
     async with running_hub(engine, redis_server.url) as hub, redis.Redis.from_url(redis_server.url) as admin:
-        subscriber = collect(hub)
-        await until(lambda: hub.subscriptions == 1)
+        subscriber = await collect(engine, hub)
 
         async def trimmed(batch: Batch) -> None:
             await publisher.publish(batch)
@@ -168,8 +156,7 @@ async def test_two_processes_on_one_redis_deliver_the_same(
     engine: AsyncEngine, redis_server: RedisServer, publisher: Bus
 ) -> None:
     async with running_hub(engine, redis_server.url) as one, running_hub(engine, redis_server.url) as two:
-        subscribers = [collect(one), collect(two)]
-        await until(lambda: one.subscriptions == two.subscriptions == 1)
+        subscribers = [await collect(engine, one), await collect(engine, two)]
         await feed(engine, publisher.publish, SEED, 90)
         for subscriber in subscribers:
             await subscriber.has(await trades_of(engine, MINT))
@@ -185,36 +172,3 @@ async def test_the_stream_in_redis_keeps_to_its_length(engine: AsyncEngine, redi
         assert await admin.xlen(FEED) <= 110
     assert await bus.last_sequence() == (await truth(engine, 500)).last_sequence
     await bus.disconnect()
-
-
-async def test_a_full_mailbox_ends_its_subscription_and_no_other(engine: AsyncEngine) -> None:
-    async with running_hub(engine) as hub:
-        slow, quick = follow(hub, mint_trades(hub, MINT), None, 3), collect(hub)
-        first = asyncio.create_task(anext(slow))
-        await until(lambda: hub.subscriptions == 2)
-        await feed(engine, hub.bus.publish, SEED, 80)
-        expected = await trades_of(engine, MINT)
-        await quick.has(expected)
-        # What it got before it was too late is without a hole: it can resume after the last.
-        got = [await first, *[await anext(slow) for _ in range(3)]]
-        assert got == expected[:4]
-        with pytest.raises(Overflow):
-            await anext(slow)
-        await quick.stop()
-
-
-async def test_mailboxes_end_with_the_hub(engine: AsyncEngine) -> None:
-    async with running_hub(engine) as hub:
-        waiting = asyncio.create_task(anext(follow(hub, mint_trades(hub, MINT), None, 3)))
-        await until(lambda: hub.subscriptions == 1)
-    with pytest.raises(Closed):
-        await waiting
-
-
-async def test_a_mailbox_gives_what_it_holds_before_it_ends() -> None:
-    mailbox: Mailbox[int] = Mailbox(2)
-    for number in range(5):
-        mailbox.put(number)
-    assert [await mailbox.get(), await mailbox.get()] == [0, 1]
-    with pytest.raises(Overflow):
-        await mailbox.get()

@@ -2,18 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from fanout.listening import LAUNCHES, TRADES, Ended, Listener, serve
 from live.feeding import SECONDS, feed, mint, running_hub, trades_of, truth, until
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
-from app.domain.records import Batch, TradeRecord
+from app.domain.records import Batch
 from app.live.hub import Hub
-from app.live.mailbox import Closed, Overflow
-from app.live.streams import follow, launches, mint_trades
 
 LENGTH = 160
 
@@ -53,7 +51,9 @@ class RestartingServer:
             await asyncio.sleep(self._dice.uniform(0, 0.02))
 
 
-async def _client(server: RestartingServer, mint: str, seed: int, last: "asyncio.Future[int]") -> list[int]:
+async def _client(
+    engine: AsyncEngine, server: RestartingServer, mint: str, seed: int, last: "asyncio.Future[int]"
+) -> list[int]:
     """Reads until it has the last trade, leaving at random and coming back after the newest that it has."""
     dice = random.Random(f"client {seed}")
     got: list[int] = []
@@ -61,21 +61,20 @@ async def _client(server: RestartingServer, mint: str, seed: int, last: "asyncio
         if server.hub is None:
             await asyncio.sleep(0.005)
             continue
-        stream = follow(server.hub, mint_trades(server.hub, mint), got[-1] if got else 0, dice.choice([1, 4, 64]))
-        await _read(stream, got, dice.randint(1, 30))
-        await stream.aclose()
+        fanout = await serve(engine, server.hub, limit=dice.choice([1, 4, 64]))
+        after = fanout.cursor(got[-1] if got else 0)
+        listener = fanout.listen(TRADES, Listener(room=dice.choice([1, 3, 100])), mint=mint, after=after)
+        await _read(listener, got, dice.randint(1, 30))
+        await listener.stop()
     return got
 
 
-async def _read(stream: AsyncIterator[TradeRecord], got: list[int], most: int) -> None:
-    """Until it has `most`, or nothing comes for a while, or the server or the mailbox ends it."""
-    with suppress(TimeoutError, Closed, Overflow):
+async def _read(listener: Listener, got: list[int], most: int) -> None:
+    """Until it has `most`, or nothing comes for a while, or the server ends it, as for reading too little."""
+    with suppress(TimeoutError, Ended):
         async with asyncio.timeout(0.1):
-            async for record in stream:
-                got.append(record.sequence)
-                most -= 1
-                if not most:
-                    return
+            for _ in range(most):
+                got += [record.sequence for record in (await listener.read()).records]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -85,7 +84,9 @@ async def test_clients_that_come_and_go_have_every_trade_once_and_in_order(engin
     server = RestartingServer(engine, bus, seed)
     serving = asyncio.create_task(server.run())
     last: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    clients = [asyncio.create_task(_client(server, mint(seed), 10 * seed + number, last)) for number in range(3)]
+    clients = [
+        asyncio.create_task(_client(engine, server, mint(seed), 10 * seed + number, last)) for number in range(3)
+    ]
     try:
         await feed(engine, bus.publish, seed, LENGTH, start=LENGTH // 4)
         expected = [trade.sequence for trade in await trades_of(engine, mint(seed))]
@@ -110,23 +111,22 @@ async def test_a_cursor_of_a_process_that_is_ahead_repeats_nothing(engine: Async
         await until(lambda: ahead.sequence == held[-1].last_sequence)
         expected = await trades_of(engine, mint(3))
         middle = expected[len(expected) // 2].sequence
-        stream = follow(behind, mint_trades(behind, mint(3)), middle, 64)
-        async with asyncio.timeout(SECONDS):
-            got = [(await anext(stream)).sequence for each in expected if each.sequence > middle]
-        assert got == [each.sequence for each in expected if each.sequence > middle]
-        await stream.aclose()
+        server = await serve(engine, behind)
+        stream = server.listen(TRADES, mint=mint(3), after=server.cursor(middle))
+        await stream.has([each for each in expected if each.sequence > middle])
+        await stream.stop()
 
 
 async def test_launches_resume_after_any_of_them(engine: AsyncEngine) -> None:
     await feed(engine, _nothing, 5, 120)
     launched = (await truth(engine)).launches
     async with running_hub(engine) as hub:
+        server = await serve(engine, hub)
         for index, after in enumerate(launched):
-            records = follow(hub, launches(hub), after, 8)
-            async with asyncio.timeout(SECONDS):
-                got = [(await anext(records)).launch_sequence for _ in launched[index + 1 :]]
-            assert got == list(launched[index + 1 :])
-            await records.aclose()
+            stream = await server.live(LAUNCHES, after=server.cursor(after))
+            got = await stream.records(len(launched) - index - 1)
+            assert [token.launch_sequence for token in got] == list(launched[index + 1 :])
+            await stream.stop()
 
 
 async def _nothing(batch: Batch) -> None:
