@@ -16,6 +16,7 @@ from app.domain.programs import WSOL, Commitment
 from app.domain.records import ChainPoint, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.live.moment import Moment
 from app.schema.keys import CandleKey, ChartKey, HoldersKey, TradesKey
+from app.schema.sharing import SharedLoader
 from app.settings import Settings
 from app.store.candles import Chart, read_candle_traders, read_charts
 from app.store.feed import read_head
@@ -133,7 +134,7 @@ class Loaders:
             found = await self.read(read_trades_by_identity, keys)
             return [found.get(identity) for _, identity in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def trades(self) -> DataLoader[TradesKey, list[TradeRecord]]:
@@ -147,7 +148,7 @@ class Loaders:
                 found |= {key: pages[key.token_id] for key in group}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def chart(self) -> DataLoader[ChartKey, Chart | None]:
@@ -158,7 +159,7 @@ class Loaders:
                 found |= {key: charts[key.mint] for key in group if key.mint in charts}
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def candle_traders(self) -> DataLoader[CandleKey, int]:
@@ -173,7 +174,7 @@ class Loaders:
                 found |= {key: counts.get((key.token_id, key.start), 0) for key in group}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def holders(self) -> DataLoader[HoldersKey, list[Holding]]:
@@ -185,7 +186,7 @@ class Loaders:
                 found |= {key: holders[key.token_id] for key in group}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def sol_usd(self) -> DataLoader[int, Decimal | None]:
@@ -197,7 +198,7 @@ class Loaders:
             found = await self.read(read_rates_at, WSOL, times, self._settings.rate_max_age_seconds)
             return [found.get(time) for time in times]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     @cached_property
     def stats(self) -> DataLoader[WindowKey, WindowStats | None]:
@@ -221,7 +222,7 @@ class Loaders:
             found = await self.read(read, keys)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
     def _by_window(
         self, read: Callable[[AsyncConnection, Sequence[WindowKey], int], Awaitable[Mapping[WindowKey, Value]]]
@@ -230,10 +231,10 @@ class Loaders:
             found = await self.read(read, keys, await self.head_time())
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return SharedLoader(load)
 
 
-class _Tokens(DataLoader[str, TokenRecord | None]):
+class _Tokens(SharedLoader[str, TokenRecord | None]):
     """Knows some tokens without a read; each becomes a future only when it is asked for."""
 
     def __init__(
