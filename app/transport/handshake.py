@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from starlette.types import Scope
+from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.transport.wire import Shared, Wire
@@ -54,12 +54,13 @@ class _HandedOver(asyncio.Transport):
         pass
 
 
-def take_over(scope: Scope, shared: Shared) -> Wire:
-    """The wire of a WebSocket that was just accepted; nothing may be sent or received over ASGI after this.
+async def open_wire(socket: WebSocket, shared: Shared, subprotocol: str | None = None) -> Wire:
+    """Accepts a WebSocket and takes it over; nothing may be sent or received over ASGI after this.
 
     Raises RuntimeError under a server that was not started with our options.
     """
-    handed: TakeOver | None = scope.get("extensions", {}).get(_EXTENSION)
+    handed: TakeOver | None = socket.scope.get("extensions", {}).get(_EXTENSION)
     if handed is None:
         raise RuntimeError("WebSockets need `app.transport.server.server_options`: start with `curvecast serve`.")
+    await socket.accept(subprotocol)
     return handed(shared)

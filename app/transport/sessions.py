@@ -12,7 +12,7 @@ from websockets.frames import CloseCode
 from app.execution.operations import Operations
 from app.metrics import Metrics
 from app.settings import Settings
-from app.transport.handshake import take_over
+from app.transport.handshake import open_wire
 from app.transport.messages import SUBPROTOCOL
 from app.transport.road import Roads
 from app.transport.session import Session, Subscriptions, Surroundings
@@ -54,16 +54,13 @@ class Sessions:
             headers = {"retry-after": str(_RETRY_SECONDS)}
             await socket.send_denial_response(PlainTextResponse("The server restarts: try again.\n", 503, headers))
         elif SUBPROTOCOL not in scope["subprotocols"]:
-            await socket.accept()
             reason = f"Subprotocol not acceptable: offer {SUBPROTOCOL}"
-            take_over(scope, self._shared).close(_BAD_SUBPROTOCOL, reason)
+            (await open_wire(socket, self._shared)).close(_BAD_SUBPROTOCOL, reason)
         elif self.open >= self._settings.max_sockets:
-            await socket.accept(SUBPROTOCOL)
             reason = f"SUBSCRIPTION_LIMIT: sockets, at most {self._settings.max_sockets:,}. Try again later"
-            take_over(scope, self._shared).close(CloseCode.TRY_AGAIN_LATER, reason)
+            (await open_wire(socket, self._shared, SUBPROTOCOL)).close(CloseCode.TRY_AGAIN_LATER, reason)
         else:
-            await socket.accept(SUBPROTOCOL)
-            Session(take_over(scope, self._shared), self._around)
+            Session(await open_wire(socket, self._shared, SUBPROTOCOL), self._around)
 
     async def drain(self) -> None:
         """Refuses new sockets and closes those that are open with 1012, in batches and in no order, so that their

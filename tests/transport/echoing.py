@@ -15,7 +15,7 @@ from websockets.utils import apply_mask
 
 from app.metrics import Count
 from app.transport.frames import frame
-from app.transport.handshake import take_over
+from app.transport.handshake import open_wire
 from app.transport.watch import Watch
 from app.transport.wire import Listener, Shared, Wire
 
@@ -57,19 +57,13 @@ class Echo(Listener):
 
 def echo_app(listeners: list[Echo] | None = None, *, keepalive: float = 20.0, limit: int = LIMIT) -> Starlette:
     """Each socket that opens is added to `listeners`."""
-    shared: list[Shared] = []
-
-    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-        if not shared:
-            shared.append(Shared(limit, Count("closes", "Closes.", "code"), Watch(keepalive)))
-        await WebSocket(scope, receive, send).accept()
-        listener = Echo(take_over(scope, shared[0]))
-        if listeners is not None:
-            listeners.append(listener)
+    shared = Shared(limit, Count("closes", "Closes.", "code"), Watch(keepalive))
 
     class Endpoint:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await echo(scope, receive, send)
+            listener = Echo(await open_wire(WebSocket(scope, receive, send), shared))
+            if listeners is not None:
+                listeners.append(listener)
 
     return Starlette(routes=[WebSocketRoute("/", Endpoint())])
 

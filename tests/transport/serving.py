@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import strawberry
@@ -15,14 +15,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from app.errors import InvalidInput, Lagged
-from app.execution.operations import Operations
+from app.execution.operations import Operation, Operations
+from app.execution.requests import GraphQLRequest
+from app.fanout.members import Member
+from app.fanout.payloads import Payload
 from app.metrics import Metrics
 from app.schema.directives import Cost
 from app.settings import Settings
+from app.transport.listener import Server
 from app.transport.messages import SUBPROTOCOL
 from app.transport.server import server_options
 from app.transport.sessions import Sessions
-from app.transport.streaming import Streams
 from app.transport.view import View
 
 SECONDS = 5.0
@@ -139,28 +142,65 @@ class Subscription:
 schema = strawberry.Schema(Query, subscription=Subscription)
 
 
+class Alone:
+    """Subscriptions without groups, each from the generator that its resolver returns: how sessions end, wait and
+    begin is the same."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def join(self, request: GraphQLRequest, member: Member) -> bool:
+        return False
+
+    async def subscribe(self, operation: Operation, request: GraphQLRequest, member: Member) -> None:
+        source = await self._operations.open(operation)
+        respond = self._operations.responder(operation)
+        async with aclosing(source):
+            async for event in source:
+                await member.room()
+                body = respond(event.value, event.context)
+                assert isinstance(body, bytes)
+                if event.cursor is not None:
+                    body = body[:-1] + b',"extensions":{"cursor":"%s"}}' % event.cursor.encode()
+                member.send([Payload(body, 0, None, None, ())])
+                await asyncio.sleep(0)
+        member.end(None)
+
+
 def small_app(settings: Settings, gate: Gate | None = None) -> Starlette:
     """The view and the sessions over the small schema."""
     context = gate or Gate()
     operations = Operations(schema._schema, settings, lambda: context)
     metrics = Metrics()
-    sessions = Sessions(operations, Streams(operations), settings, metrics)
+    sessions = Sessions(operations, Alone(operations), settings, metrics)
     view = View(operations, settings, metrics)
-    return Starlette(routes=[Route("/graphql", view), WebSocketRoute("/graphql", sessions)])
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        yield {"drain": sessions.drain}
+
+    return Starlette(routes=[Route("/graphql", view), WebSocketRoute("/graphql", sessions)], lifespan=lifespan)
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
+async def served(app: ASGIApp, settings: Settings, **options: Any) -> AsyncIterator[str]:
     """Serves on a free port of the loopback interface; its host and port."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", **server_options(settings))
-    server = uvicorn.Server(config)
+    async with serving(app, settings, **options) as server:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, settings: Settings, **options: Any) -> AsyncIterator[Server]:
+    """The same, and the server itself."""
+    options = server_options(settings) | options
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", **options))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:
             assert not task.done(), "the server did not start"
             await asyncio.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"127.0.0.1:{port}"
+        yield server
     finally:
         server.should_exit = True
         await task
