@@ -12,7 +12,6 @@ TRADER: Final = "trader"
 CREATOR: Final = "creator"
 PROTOCOL: Final = "protocol"
 SIDE: Final = "side"
-QUOTE_MINT: Final = "quoteMint"
 VOLUME_USD: Final = "volumeUsd"
 QUOTE_AMOUNT: Final = "quoteAmount"
 
@@ -46,7 +45,7 @@ def trade_router() -> Router[TradeRecord]:
 
 
 def launch_router() -> Router[TokenRecord]:
-    """By mint, creator, quote mint and the protocol of any venue."""
+    """By mint and creator."""
     return Router(_launch_keys)
 
 
@@ -66,7 +65,5 @@ def _trade_keys(trade: TradeRecord) -> list[Key]:
 
 
 def _launch_keys(token: TokenRecord) -> list[Key]:
-    venues = [*([token.curve] if token.curve else ()), *token.pools]
-    protocols = {venue.protocol.name for venue in venues}
-    keys = [(MINT, token.mint), (QUOTE_MINT, token.quote_mint), *((PROTOCOL, name) for name in protocols)]
+    keys = [(MINT, token.mint)]
     return keys if token.creator is None else [*keys, (CREATOR, token.creator)]

@@ -1,35 +1,70 @@
-"""What filters mean in SQL, and which mistakes in them are told."""
+"""What filters mean in SQL. `app.schema.conditions` is the same of live records; a test holds them equal.
+
+A comparison with an unknown value does not hold, so that its `not` does.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Numeric, Select, and_, any_, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    Select,
+    and_,
+    any_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 
-from app.domain.programs import Protocol
-from app.errors import InvalidInput
-from app.schema.arguments import check_address
+from app.domain.programs import Protocol, Stage, TradeProgram
 from app.schema.inputs import DateTimeFilter, FloatFilter, StringFilter, TokenFilter, TradeFilter
+from app.schema.terms import addresses, check_size, comparisons, times
 from app.store.keys import among
 from app.store.measures import (
     token_liquidity,
     token_market_cap,
     token_price_usd,
     token_progress,
+    trade_liquidity,
+    trade_market_cap,
     trade_price_usd,
+    trade_progress,
     trade_quote,
+    trade_spot_usd,
     trade_volume_usd,
 )
 from app.store.rows import to_time
 from app.store.tables import token_traders, tokens, trades, venues, wallets
 
-_MAX_VALUES = 500
-_MAX_BRANCHES = 100
-"""Filters in a filter: more cost more than a page is worth."""
-_MAX_DEPTH = 10
 Clause = ColumnElement[bool]
+Column = ColumnElement[Any]
 Rates = Mapping[str, Decimal]
 AnyFilter = TypeVar("AnyFilter", TokenFilter, TradeFilter)
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenTerms:
+    """What the words of a TokenFilter stand for; measures are made when they are asked for."""
+
+    protocol: Callable[[Sequence[Protocol]], Clause]
+    stage: Callable[[], Column]
+    last_trade_at: Column
+    price_usd: Callable[[], Column]
+    market_cap: Callable[[], Column]
+    liquidity: Callable[[], Column]
+    progress: Callable[[], Column]
+    ago: Callable[[int], Any]
+    """The time so many seconds ago."""
 
 
 def token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Clause | None:
@@ -37,29 +72,18 @@ def token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Cl
 
     Raises InvalidInput where the filter is too large, or names what cannot be an address.
     """
-    _check_size(chosen)
-    return _token_clause(chosen, head_time, rates)
-
-
-def _token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Clause | None:
-    if not chosen:
-        return None
-    clauses = _joined(chosen, lambda branch: _token_clause(branch, head_time, rates))
-    clauses += _addresses(chosen.mint_address, tokens.c.mint, "mintAddress")
-    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
-    clauses += _addresses(chosen.quote_mint, tokens.c.quote_mint, "quoteMint")
-    clauses += [_has_venue_of(chosen.protocol)] if isinstance(chosen.protocol, list) else []
-    clauses += [among(tokens.c.stage, chosen.stage)] if isinstance(chosen.stage, list) else []
-    clauses += _time(chosen.created_at, tokens.c.created_at, head_time)
-    clauses += _time(chosen.last_trade_at, tokens.c.last_trade_at, head_time)
-    for number, measure in (
-        (chosen.price_usd, lambda: token_price_usd(rates)),
-        (chosen.market_cap, lambda: token_market_cap(rates)),
-        (chosen.liquidity, lambda: token_liquidity(rates)),
-        (chosen.curve_progress, token_progress),
-    ):
-        clauses += _number(number, measure)
-    return and_(*clauses) if clauses else None
+    check_size(chosen)
+    terms = _TokenTerms(
+        protocol=_has_venue_of,
+        stage=lambda: tokens.c.stage,
+        last_trade_at=tokens.c.last_trade_at,
+        price_usd=lambda: token_price_usd(rates),
+        market_cap=lambda: token_market_cap(rates),
+        liquidity=lambda: token_liquidity(rates),
+        progress=token_progress,
+        ago=partial(_ago, head_time),
+    )
+    return _token_clause(chosen, terms)
 
 
 def trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
@@ -67,14 +91,35 @@ def trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
 
     Raises InvalidInput where the filter is too large, or names what cannot be an address.
     """
-    _check_size(chosen)
-    return _trade_clause(chosen, head_time)
+    check_size(chosen)
+    return _trade_clause(chosen, partial(_ago, head_time))
 
 
-def _trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
+def _token_clause(chosen: TokenFilter | None, terms: _TokenTerms) -> Clause | None:
     if not chosen:
         return None
-    clauses = _joined(chosen, lambda branch: _trade_clause(branch, head_time))
+    clauses = _joined(chosen, lambda branch: _token_clause(branch, terms))
+    clauses += _addresses(chosen.mint_address, tokens.c.mint, "mintAddress")
+    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
+    clauses += _addresses(chosen.quote_mint, tokens.c.quote_mint, "quoteMint")
+    clauses += [terms.protocol(chosen.protocol)] if isinstance(chosen.protocol, list) else []
+    clauses += [among(terms.stage(), chosen.stage)] if isinstance(chosen.stage, list) else []
+    clauses += _time(chosen.created_at, tokens.c.created_at, terms.ago)
+    clauses += _time(chosen.last_trade_at, terms.last_trade_at, terms.ago)
+    for number, measure in (
+        (chosen.price_usd, terms.price_usd),
+        (chosen.market_cap, terms.market_cap),
+        (chosen.liquidity, terms.liquidity),
+        (chosen.curve_progress, terms.progress),
+    ):
+        clauses += _number(number, measure)
+    return and_(*clauses) if clauses else None
+
+
+def _trade_clause(chosen: TradeFilter | None, ago: Callable[[int], Any]) -> Clause | None:
+    if not chosen:
+        return None
+    clauses = _joined(chosen, lambda branch: _trade_clause(branch, ago))
     clauses += _ids(chosen.mint_address, trades.c.token_id, (tokens.c.id, tokens.c.mint), "mintAddress")
     clauses += _ids(chosen.trader_address, trades.c.trader_id, (wallets.c.id, wallets.c.address), "traderAddress")
     clauses += _ids(chosen.creator_address, trades.c.token_id, (tokens.c.id, tokens.c.creator), "creatorAddress")
@@ -84,25 +129,37 @@ def _trade_clause(chosen: TradeFilter | None, head_time: int) -> Clause | None:
     clauses += _number(chosen.volume_usd, trade_volume_usd)
     clauses += _number(chosen.quote_amount, trade_quote)
     clauses += _number(chosen.price_usd, trade_price_usd)
-    clauses += _time(chosen.block_time, trades.c.block_time, head_time)
+    clauses += _time(chosen.block_time, trades.c.block_time, ago)
     clauses += [token_traders.c.first_identity == trades.c.identity] if chosen.first_trade_only else []
-    return and_(*clauses) if clauses else None
+    of_token = _token_clause(chosen.token, _at_the_trade()) if chosen.token else None
+    return and_(*clauses, *([] if of_token is None else [of_token])) if clauses or of_token is not None else None
 
 
-def _check_size(chosen: TokenFilter | TradeFilter | None) -> None:
-    """Level by level, so that no depth of nesting can exhaust the stack."""
-    level, count = [chosen] if chosen else [], 0
-    for _ in range(_MAX_DEPTH):
-        count += len(level)
-        if count > _MAX_BRANCHES:
-            raise InvalidInput(f"A filter has at most {_MAX_BRANCHES} parts; use `in` for many values.")
-        level = [each for part in level for each in (*(part.and_ or ()), *(part.or_ or ()), part.not_) if each]
-    if level:
-        raise InvalidInput(f"`and`, `or` and `not` may be nested {_MAX_DEPTH} deep at most.")
+def _at_the_trade() -> _TokenTerms:
+    """A token as the row of a trade knows it, and by what never changes of it: judged today or when the trade was
+    live, it is the same. Ages are those at the trade; the depth is that of the venue it ran on."""
+    return _TokenTerms(
+        protocol=lambda protocols: or_(among(tokens.c.protocol, protocols), among(trades.c.protocol, protocols)),
+        stage=_stage_after,
+        last_trade_at=trades.c.block_time,
+        price_usd=trade_spot_usd,
+        market_cap=trade_market_cap,
+        liquidity=trade_liquidity,
+        progress=trade_progress,
+        ago=lambda seconds: trades.c.block_time - timedelta(seconds=seconds),
+    )
+
+
+def _stage_after() -> Column:
+    kinds = (
+        (venues.c.kind == TradeProgram.AMM_POOL, literal(int(Stage.GRADUATED), tokens.c.stage.type)),
+        (trade_progress() >= 1, literal(int(Stage.COMPLETED), tokens.c.stage.type)),
+    )
+    return case(*kinds, else_=literal(int(Stage.BONDING), tokens.c.stage.type))
 
 
 def _joined(chosen: AnyFilter, clause: Callable[[AnyFilter], Clause | None]) -> list[Clause]:
-    """The clauses of `and`, `or` and `not`. An unknown value satisfies no comparison, so its `not` holds."""
+    """The clauses of `and`, `or` and `not`."""
     clauses = [each for branch in chosen.and_ or () if (each := clause(branch)) is not None]
     if isinstance(chosen.or_, list):
         choices = [clause(branch) for branch in chosen.or_]
@@ -113,89 +170,64 @@ def _joined(chosen: AnyFilter, clause: Callable[[AnyFilter], Clause | None]) -> 
     return clauses
 
 
-def _addresses(chosen: StringFilter | None, column: ColumnElement[Any], name: str) -> list[Clause]:
-    if not chosen:
+def _addresses(chosen: StringFilter | None, column: Column, name: str) -> list[Clause]:
+    if (asked := addresses(chosen, name)) is None:
         return []
     clauses: list[Clause] = []
-    if isinstance(chosen.eq, str):
-        clauses.append(column == check_address(chosen.eq, name))
-    if (included := _values(chosen.in_, name)) is not None:
-        clauses.append(among(column, included))
-    if excluded := _values(chosen.not_in, name):
-        # A text that is not known is none of them.
-        clauses.append(func.coalesce(not_(among(column, excluded)), True))
+    if asked.equals is not None:
+        clauses.append(column == asked.equals)
+    if asked.included is not None:
+        clauses.append(among(column, asked.included))
+    if asked.excluded is not None:
+        clauses.append(func.coalesce(not_(among(column, asked.excluded)), True))
     return clauses
 
 
-def _ids(
-    chosen: StringFilter | None,
-    number: ColumnElement[Any],
-    named: tuple[ColumnElement[Any], ColumnElement[Any]],
-    name: str,
-) -> list[Clause]:
+def _ids(chosen: StringFilter | None, number: Column, named: tuple[Column, Column], name: str) -> list[Clause]:
     """As `_addresses`, but on the trade's own number, found first: the planner then seeks in the index of it."""
-    if not chosen:
+    if (asked := addresses(chosen, name)) is None:
         return []
     key, text = named
     clauses: list[Clause] = []
-    if isinstance(chosen.eq, str):
-        found = select(key).where(text == check_address(chosen.eq, name))
+    if asked.equals is not None:
+        found = select(key).where(text == asked.equals)
         # A creator has many tokens. A mint or wallet has one number: compared with one, the index gives the order too.
         is_one = text is not tokens.c.creator
         clauses.append(number == found.correlate(None).scalar_subquery() if is_one else _among_found(number, found))
-    if (included := _values(chosen.in_, name)) is not None:
-        clauses.append(_among_found(number, select(key).where(among(text, included))))
-    if excluded := _values(chosen.not_in, name):
-        clauses.append(not_(_among_found(number, select(key).where(among(text, excluded)))))
+    if asked.included is not None:
+        clauses.append(_among_found(number, select(key).where(among(text, asked.included))))
+    if asked.excluded is not None:
+        clauses.append(not_(_among_found(number, select(key).where(among(text, asked.excluded)))))
     return clauses
 
 
-def _among_found(number: ColumnElement[Any], found: Select[Any]) -> Clause:
+def _among_found(number: Column, found: Select[Any]) -> Clause:
     return number == any_(func.array(found.correlate(None).scalar_subquery()))
 
 
-def _values(values: list[str] | None, name: str) -> list[str] | None:
-    if not isinstance(values, list):
-        return None
-    if len(values) > _MAX_VALUES:
-        raise InvalidInput(f"`in` and `notIn` take at most {_MAX_VALUES} values; ask several times.")
-    return [check_address(value, name) for value in values]
-
-
-def _time(chosen: DateTimeFilter | None, column: ColumnElement[Any], head_time: int) -> list[Clause]:
-    if not chosen:
+def _time(chosen: DateTimeFilter | None, column: Column, ago: Callable[[int], Any]) -> list[Clause]:
+    if (asked := times(chosen)) is None:
         return []
     clauses: list[Clause] = []
-    if chosen.gte:
-        clauses.append(column >= chosen.gte)
-    if chosen.lt:
-        clauses.append(column < chosen.lt)
-    if isinstance(chosen.within_seconds, int):
-        if chosen.within_seconds < 0:
-            raise InvalidInput("`withinSeconds` must not be negative.")
-        clauses.append(column >= to_time(max(head_time - chosen.within_seconds, 0)))
+    if asked.first is not None:
+        clauses.append(column >= asked.first)
+    if asked.end is not None:
+        clauses.append(column < asked.end)
+    if asked.within is not None:
+        clauses.append(column >= ago(asked.within))
     return clauses
 
 
-def _number(chosen: FloatFilter | None, measure: Callable[[], ColumnElement[Any]]) -> list[Clause]:
-    if not chosen:
-        return []
-    column = measure()
-    comparisons: list[tuple[float | None, Callable[[Any, Any], Clause]]] = [
-        (chosen.eq, lambda left, right: left == right),
-        (chosen.gt, lambda left, right: left > right),
-        (chosen.gte, lambda left, right: left >= right),
-        (chosen.lt, lambda left, right: left < right),
-        (chosen.lte, lambda left, right: left <= right),
-    ]
-    # The shortest decimal of a float is what its writer meant: 0.1 is compared as 0.1.
-    return [
-        compare(column, literal(Decimal(repr(float(value))), Numeric))
-        for value, compare in comparisons
-        if isinstance(value, int | float)
-    ]
+def _ago(head_time: int, seconds: int) -> Any:
+    return to_time(max(head_time - seconds, 0))
+
+
+def _number(chosen: FloatFilter | None, measure: Callable[[], Column]) -> list[Clause]:
+    asked = comparisons(chosen)
+    column = measure() if asked else None
+    return [compare(column, literal(value, Numeric)) for compare, value in asked]
 
 
 def _has_venue_of(protocols: Sequence[Protocol]) -> Clause:
-    of_token = select(venues.c.id).where(venues.c.token_id == tokens.c.id)
+    of_token = select(venues.c.id).where(venues.c.token_id == tokens.c.id).correlate(tokens)
     return of_token.where(among(venues.c.protocol, protocols)).exists()

@@ -85,6 +85,9 @@ class TradeFilter:
     first_trade_only: bool | None = strawberry.field(
         default=UNSET, description="Only the trader's first trade in this token."
     )
+    token: TokenFilter | None = strawberry.field(
+        default=UNSET, description="Filter on the traded token, judged at the trade."
+    )
 
 
 @strawberry.input(description="Order of trades.")

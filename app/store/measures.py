@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Numeric, case, cast, func, literal, null, select
 
 from app.domain.programs import Protocol, Stage, TradeProgram
-from app.domain.valuation import PUMP_BASE_KEPT, PUMP_BASE_SOLD, PUMP_SUPPLY
+from app.domain.valuation import ONE, PUMP_BASE_KEPT, PUMP_BASE_SOLD, PUMP_SUPPLY
 from app.store.tables import tokens, trades, venues
 
 Number = ColumnElement[Any]
@@ -51,6 +51,29 @@ def trade_price_usd() -> Number:
     return paid * tenth_power(tokens.c.decimals - venues.c.quote_decimals) * trades.c.quote_usd
 
 
+def trade_spot_usd() -> Number:
+    """Spot after a trade in USD, at the rate of its time; NULL without one."""
+    return trade_spot() * trades.c.quote_usd
+
+
+def trade_market_cap() -> Number:
+    """Spot after a trade times the supply, in USD at the rate of its time."""
+    return trade_spot_usd() * _supply() * tenth_power(-tokens.c.decimals)
+
+
+def trade_liquidity() -> Number:
+    """Depth of its venue after a trade, in USD at the rate of its time: real quote of a curve, both sides of a pool."""
+    quote = trades.c.real_quote_reserves * tenth_power(-venues.c.quote_decimals)
+    base = trades.c.real_base_reserves * tenth_power(-tokens.c.decimals)
+    depth = case((venues.c.kind == TradeProgram.AMM_POOL, quote + base * trade_spot()), else_=quote)
+    return depth * trades.c.quote_usd
+
+
+def trade_progress() -> Number:
+    """Part of the curve sold after a trade, 0 to 1; 1 of a trade on a pool, which a full curve came before."""
+    return case((venues.c.kind == TradeProgram.AMM_POOL, literal(ONE, Numeric)), else_=_progress(trades))
+
+
 def quote_usd(quote_mint: Number, rates: Mapping[str, Decimal]) -> Number:
     """US dollars per whole quote token of a column of quote mints, by the fresh rates; NULL for others."""
     if not rates:
@@ -63,9 +86,12 @@ def token_price_usd(rates: Mapping[str, Decimal]) -> Number:
 
 
 def token_market_cap(rates: Mapping[str, Decimal]) -> Number:
+    return token_price_usd(rates) * _supply() * tenth_power(-tokens.c.decimals)
+
+
+def _supply() -> Number:
     of_pump = case((tokens.c.protocol == Protocol.PUMP_FUN, PUMP_SUPPLY), else_=null())
-    supply = func.coalesce(tokens.c.total_supply, of_pump)
-    return token_price_usd(rates) * supply * tenth_power(-tokens.c.decimals)
+    return func.coalesce(tokens.c.total_supply, of_pump)
 
 
 def token_liquidity(rates: Mapping[str, Decimal]) -> Number:
@@ -78,30 +104,31 @@ def token_liquidity(rates: Mapping[str, Decimal]) -> Number:
     curve = select(func.max(quote * usd)).where(of_token, venues.c.kind == TradeProgram.BONDING_CURVE)
     pools = select(func.sum((quote + base * spot) * usd)).where(of_token, venues.c.kind == TradeProgram.AMM_POOL)
     return case(
-        (tokens.c.stage == Stage.GRADUATED, pools.scalar_subquery()),
-        else_=curve.scalar_subquery(),
+        (tokens.c.stage == Stage.GRADUATED, pools.correlate(tokens).scalar_subquery()),
+        else_=curve.correlate(tokens).scalar_subquery(),
     )
 
 
 def token_progress() -> Number:
     """Part of the curve sold, 0 to 1; NULL where the curve was never indexed. See `app.domain.valuation.progress`."""
     of_token = (venues.c.token_id == tokens.c.id, venues.c.kind == TradeProgram.BONDING_CURVE)
-    return select(func.max(_progress())).where(*of_token).scalar_subquery()
+    return select(func.max(_progress())).where(*of_token).correlate(tokens).scalar_subquery()
 
 
-def _progress() -> Number:
-    by_quote = cast(venues.c.real_quote_reserves, Numeric(60, 40)) / func.nullif(venues.c.migration_threshold, 0)
+def _progress(state: FromClause = venues) -> Number:
+    """By the reserves of `state`, and what its venue offered and wants for migration."""
+    by_quote = cast(state.c.real_quote_reserves, Numeric(60, 40)) / func.nullif(venues.c.migration_threshold, 0)
     of_dbc = func.coalesce(by_quote, 0)
-    left = func.coalesce(venues.c.real_base_reserves, venues.c.virtual_base_reserves - PUMP_BASE_KEPT)
-    offered = func.coalesce(venues.c.initial_real_base_reserves, _offered(), PUMP_BASE_SOLD)
+    left = func.coalesce(state.c.real_base_reserves, state.c.virtual_base_reserves - PUMP_BASE_KEPT)
+    offered = func.coalesce(venues.c.initial_real_base_reserves, _offered(state), PUMP_BASE_SOLD)
     of_pump = func.coalesce(1 - cast(left, Numeric(60, 40)) / func.nullif(offered, 0), 0)
     share = case((venues.c.protocol == Protocol.METEORA_DBC, of_dbc), else_=of_pump)
     return func.least(func.greatest(share, 0), 1)
 
 
-def _offered() -> Number:
+def _offered(state: FromClause) -> Number:
     """What a pump curve had to sell, from its constant product."""
-    opening_quote = venues.c.virtual_quote_reserves - venues.c.real_quote_reserves
-    product = cast(venues.c.virtual_quote_reserves, Numeric) * venues.c.virtual_base_reserves
+    opening_quote = state.c.virtual_quote_reserves - state.c.real_quote_reserves
+    product = cast(state.c.virtual_quote_reserves, Numeric) * state.c.virtual_base_reserves
     opening_base = product / func.nullif(opening_quote, 0)
-    return func.round(opening_base) - (venues.c.virtual_base_reserves - venues.c.real_base_reserves)
+    return func.round(opening_base) - (state.c.virtual_base_reserves - state.c.real_base_reserves)
