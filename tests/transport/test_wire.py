@@ -1,0 +1,224 @@
+"""What a socket does besides frames: time, fullness, TLS, and a handshake that takes its time."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+from shutil import which
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from transport.echoing import Echo, Frame, close, echo_app, raw_client, sent
+from transport.serving import SECONDS, served
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from app.settings import Settings
+from app.transport.frames import Broken, Event, Reader
+from app.transport.wire import HIGH_WATER
+
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+SETTINGS = Settings()
+TRY_LATER = (1013).to_bytes(2)
+
+
+@pytest.fixture
+def listeners() -> list[Echo]:
+    return []
+
+
+@pytest.fixture
+async def host(listeners: list[Echo]) -> AsyncIterator[str]:
+    async with served(echo_app(listeners), SETTINGS) as host:
+        yield host
+
+
+async def _becomes(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+_frames = st.one_of(
+    st.binary(max_size=300).map(lambda data: sent(BINARY, data)),
+    st.text(max_size=100).map(lambda text: sent(TEXT, text.encode())),
+    st.binary(max_size=125).map(lambda data: sent(PING, data)),
+    st.text(max_size=100).map(lambda text: sent(TEXT, text.encode()[:7], fin=False) + sent(PING) + _rest(text)),
+    st.tuples(st.binary(max_size=20), st.integers(0, 15), st.integers(0, 7)).map(
+        lambda drawn: sent(drawn[1], drawn[0], rsv=drawn[2])
+    ),
+    st.binary(max_size=20),
+)
+
+
+def _rest(text: str) -> bytes:
+    return sent(CONT, text.encode()[7:])
+
+
+def _read(pieces: list[bytes]) -> list[Event | int]:
+    """Events, and the code where it breaks."""
+    reader = Reader(250)
+    found: list[Event | int] = []
+    try:
+        for piece in pieces:
+            found += reader.feed(piece)
+    except Broken as broken:
+        found.append(int(broken.code))
+    return found
+
+
+@given(st.lists(_frames, max_size=6).map(b"".join), st.lists(st.integers(0, 2_000), max_size=12))
+def test_however_bytes_are_cut_they_are_read_as_the_same(data: bytes, cuts: list[int]) -> None:
+    bounds = [0, *sorted(min(each, len(data)) for each in cuts), len(data)]
+    pieces = [data[first:last] for first, last in pairwise(bounds)]
+    whole = _read([data])
+    assert _read(pieces) == whole
+    if any(isinstance(each, int) for each in whole):
+        # The same code, though a reader that has more before it breaks may have told less of it.
+        assert _read([data[at : at + 1] for at in range(len(data))])[-1] == whole[-1]
+
+
+async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_let_go() -> None:
+    async with served(echo_app(keepalive=0.5), SETTINGS) as host, connect(f"ws://{host}/") as good:
+        async with raw_client(host) as deaf:
+            assert await deaf.frame() == Frame(PING, b"")
+            last = await deaf.frame()
+            assert last is not None
+            assert (last.opcode, last.payload[:2]) == (CLOSE, TRY_LATER)
+        await good.send("still here")
+        assert await good.recv() == "still here"
+
+
+async def test_a_client_that_goes_silent_after_its_server_closed_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, host: str, listeners: list[Echo]
+) -> None:
+    monkeypatch.setattr("app.transport.wire._CLOSE_SECONDS", 0.1)
+    async with raw_client(host) as client:
+        await _becomes(lambda: bool(listeners))
+        listeners[0].wire.close(4000, "go")
+        assert [each.opcode for each in await client.frames()] == [CLOSE]
+
+
+async def test_a_reason_is_cut_between_letters_so_that_its_frame_can_be_sent(host: str, listeners: list[Echo]) -> None:
+    async with connect(f"ws://{host}/") as client:
+        await _becomes(lambda: bool(listeners))
+        listeners[0].wire.close(4000, "ä" * 100)
+        await client.wait_closed()
+    assert (client.close_code, client.close_reason) == (4000, "ä" * 61)
+
+
+async def test_a_wire_that_is_full_says_so_and_again_when_there_is_room(host: str, listeners: list[Echo]) -> None:
+    async with raw_client(host) as client:
+        await _becomes(lambda: bool(listeners))
+        wire = listeners[0].wire
+        frames = 0
+        while not wire.is_full:
+            wire.send(sent(BINARY, b"*" * 8_192, mask=None))
+            frames += 1
+        assert wire.transport.get_write_buffer_size() <= 2 * HIGH_WATER
+        for _ in range(frames):
+            assert await client.frame() == Frame(BINARY, b"*" * 8_192)
+        await _becomes(lambda: listeners[0].told == ["room"])
+        assert not wire.is_full
+
+
+async def test_a_wire_that_stays_full_is_closed_when_its_listener_does_not_object(
+    monkeypatch: pytest.MonkeyPatch, host: str, listeners: list[Echo]
+) -> None:
+    monkeypatch.setattr("app.transport.wire._FULL_SECONDS", 0.1)
+    monkeypatch.setattr("app.transport.wire._CLOSE_SECONDS", 0.5)
+    async with raw_client(host) as client:
+        await _becomes(lambda: bool(listeners))
+        while not listeners[0].wire.is_full:
+            listeners[0].wire.send(sent(BINARY, b"*" * 8_192, mask=None))
+        await _becomes(lambda: listeners[0].told == ["stuck", "end"])
+        *_, last = await client.frames()
+        assert (last.opcode, last.payload[:2]) == (CLOSE, TRY_LATER)
+
+
+async def test_a_client_that_asks_and_does_not_read_is_let_go_before_it_costs_memory(
+    host: str, listeners: list[Echo]
+) -> None:
+    async with raw_client(host) as client:
+        question = sent(TEXT, b"*" * 60_000)
+        async with asyncio.timeout(SECONDS):
+            while not listeners or "end" not in listeners[0].told:
+                await client.send([question])
+        assert listeners[0].wire.transport.get_write_buffer_size() < 16 * HIGH_WATER
+
+
+async def test_what_a_client_sends_while_the_handshake_is_handed_over_is_not_lost(listeners: list[Echo]) -> None:
+    async with served(_slowly(echo_app(listeners)), SETTINGS) as host, raw_client(host) as client:
+        await client.send([sent(TEXT, b"early")])
+        assert await client.frame() == Frame(TEXT, b"early")
+
+
+def _slowly(app: ASGIApp) -> ASGIApp:
+    """A middleware that waits after the acceptance."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def late(message: Message) -> None:
+            await send(message)
+            if message["type"] == "websocket.accept":
+                await asyncio.sleep(0.05)
+
+        await app(scope, receive, late)
+
+    return wrapped
+
+
+async def test_other_paths_and_versions_are_refused_by_the_application_and_the_server(host: str) -> None:
+    with pytest.raises(InvalidStatus, match="403"):
+        await connect(f"ws://{host}/elsewhere")
+    with pytest.raises(InvalidStatus, match="400"):
+        await connect(f"ws://{host}/", additional_headers={"Sec-WebSocket-Version": "7"})
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate with its key, for 127.0.0.1."""
+    if which("openssl") is None:
+        pytest.skip("no openssl on PATH, which makes the certificate of this test")
+    path = tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", path, "-out", tmp_path / "public.pem"], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + (tmp_path / "public.pem").read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": True}), ("asyncio", {"use_uvloop": False})], ids=["uvloop", "asyncio"]
+)
+async def test_a_socket_over_tls_is_like_any_other(
+    certificate: Path, listeners: list[Echo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.transport.wire._CLOSE_SECONDS", 0.2)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with served(echo_app(listeners), SETTINGS, ssl_certfile=str(certificate)) as host:
+        async with connect(f"wss://{host}/", ssl=trusting, max_size=None) as client:
+            for size in (0, 1, 70_000, 3_000_000):
+                await client.send(b"*" * size)
+                assert await client.recv() == b"*" * size
+        assert client.close_code == 1000
+        async with connect(f"wss://{host}/", ssl=trusting) as client:
+            await client.send(b"\xff", text=True)
+            await client.wait_closed()
+        assert client.close_code == 1007
+        await _becomes(lambda: all("end" in each.told for each in listeners))
+
+
+async def test_closing_is_said_once_whoever_begins(host: str, listeners: list[Echo]) -> None:
+    async with raw_client(host) as client:
+        await _becomes(lambda: bool(listeners))
+        wire = listeners[0].wire
+        wire.close(4000, "one")
+        wire.close(4001, "two")
+        wire.send(sent(TEXT, b"late", mask=None))
+        await client.send([close(4000)])
+        assert await client.frames() == [Frame(CLOSE, (4000).to_bytes(2) + b"one")]
+    assert listeners[0].told == ["end"]
