@@ -1,7 +1,9 @@
-"""Text of a document to a document that may run: parsed, within the limits, valid. The newest are kept."""
+"""Text of a document to a document that may run: parsed, within the limits, valid. The newest are kept, with the plans
+that were compiled of them."""
 
 import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -9,6 +11,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 from graphql.validation import MaxIntrospectionDepthRule
 
 from app.errors import CostExceeded
+from app.execution.compiled import Plans
 from app.schema.limits import check_shape, exceeded
 from app.settings import Settings
 
@@ -41,15 +44,23 @@ class Refused(Exception):
         self.errors = errors
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A document that may run."""
+
+    node: DocumentNode
+    plans: Plans
+
+
 class Documents:
     """Reads documents against one schema."""
 
     def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
         self._schema = schema
         self._settings = settings
-        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._kept: OrderedDict[str, Document] = OrderedDict()
 
-    def read(self, text: str) -> DocumentNode:
+    def read(self, text: str) -> Document:
         """The document. Raises Refused: a syntax error, a limit, or at most ten validation errors."""
         document = self._kept.get(text)
         if document is None:
@@ -59,7 +70,7 @@ class Documents:
             self._kept.move_to_end(text)
         return document
 
-    def _prepare(self, text: str) -> DocumentNode:
+    def _prepare(self, text: str) -> Document:
         document = self._parse(text)
         try:
             check_shape(document, self._settings)
@@ -68,7 +79,7 @@ class Documents:
         errors = validate(self._schema, document, _RULES, max_errors=_MOST_ERRORS)
         if errors:
             raise Refused(errors)
-        return document
+        return Document(document, Plans(self._schema, document))
 
     def _parse(self, text: str) -> DocumentNode:
         limit = self._settings.max_tokens
@@ -82,7 +93,7 @@ class Documents:
         except GraphQLSyntaxError as error:
             raise Refused([error]) from None
 
-    def _keep(self, text: str, document: DocumentNode) -> None:
+    def _keep(self, text: str, document: Document) -> None:
         if len(text) > _KEPT_CHARACTERS:
             return
         self._kept[text] = document

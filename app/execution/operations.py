@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from graphql import (
@@ -23,9 +24,11 @@ from graphql import (
     get_operation_ast,
 )
 from graphql.execution import Executor, create_source_event_stream
+from graphql.execution.values import get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.errors import CostExceeded, CurvecastError, Unavailable
+from app.execution.compiled import Plans
 from app.execution.documents import Documents, Refused
 from app.execution.errors import VALIDATION_FAILED, format_error, format_exception
 from app.execution.requests import GraphQLRequest
@@ -38,6 +41,8 @@ Responder: TypeAlias = Callable[[object, object], bytes | Awaitable[bytes]]
 """Root value and context to the whole response as JSON; at once wherever nothing has to be waited for."""
 NewContext: TypeAlias = Callable[[], object]
 """Makes the context of one execution: loaders live no longer than that."""
+_WITH_ERRORS: Final = b'{"errors":'
+"""How a response with errors begins: they come first."""
 _EXECUTOR: type[Executor[Any]] = StrawberryGraphQLCoreExecutionContext
 """Strawberry's resolvers expect what it adds to graphql-core's."""
 
@@ -50,6 +55,7 @@ class Operation:
     node: OperationDefinitionNode
     name: str | None
     variables: Mapping[str, Any]
+    plans: Plans
 
     @property
     def is_subscription(self) -> bool:
@@ -86,27 +92,25 @@ class Operations:
         """Raises RequestRefused: the document is wrong, too large, or names no operation."""
         try:
             document = self._documents.read(request.query)
-            node = get_operation_ast(document, request.operation_name)
+            node = get_operation_ast(document.node, request.operation_name)
             if node is None:
                 raise Refused([_no_operation(request.operation_name)])
-            check_cost(self._schema, document, node, request.variables, self._settings)
+            check_cost(self._schema, document.node, node, request.variables, self._settings)
         except Refused as refused:
             raise RequestRefused([format_error(error, VALIDATION_FAILED) for error in refused.errors]) from None
         except CostExceeded as error:
             raise RequestRefused([format_exception(error)]) from None
-        return Operation(document, node, request.operation_name, request.variables)
+        return Operation(document.node, node, request.operation_name, request.variables, document.plans)
 
     async def run(self, operation: Operation) -> Answer:
         """The response of a query. Raises RequestRefused: a variable is wrong, or it took too long."""
         try:
             async with asyncio.timeout(self._settings.query_timeout_seconds):
-                result = await self._execute(operation, None, self._new_context())
+                response = self.responder(operation)(None, self._new_context())
+                body = response if isinstance(response, bytes) else await response
         except TimeoutError:
             raise RequestRefused([format_exception(_too_slow(self._settings.query_timeout_seconds))]) from None
-        response = _response(result)
-        if "data" not in response:
-            raise RequestRefused(response["errors"])
-        return Answer(msgspec.json.encode(response), "errors" in response)
+        return Answer(body, body.startswith(_WITH_ERRORS))
 
     async def open(self, operation: Operation) -> Any:
         """Runs the root resolver of a subscription: what it returned. Raises RequestRefused."""
@@ -116,12 +120,16 @@ class Operations:
             raise RequestRefused([format_error(error)]) from None
 
     def responder(self, operation: Operation) -> Responder:
-        """Executes the operation, again for each root value. Equal to graphql-core's response in every byte."""
+        """Executes the operation, again for each root value. Equal to graphql-core's response in every byte.
 
-        def respond(root_value: object, context: object) -> bytes | Awaitable[bytes]:
-            return self._respond(operation, root_value, context)
-
-        return respond
+        Responders raise RequestRefused where a variable is wrong.
+        """
+        by_graphql_core = partial(self._respond, operation)
+        variables = get_variable_values(
+            self._schema, operation.node.variable_definitions or (), dict(operation.variables)
+        )
+        bound = None if isinstance(variables, list) else operation.plans.bind(operation.node, variables)
+        return by_graphql_core if bound is None else partial(bound.respond, otherwise=by_graphql_core)
 
     def _respond(self, operation: Operation, root_value: object, context: object) -> bytes | Awaitable[bytes]:
         result = self._begin(operation, root_value, context)
@@ -185,7 +193,10 @@ async def _later(result: Awaitable[ExecutionResult]) -> bytes:
 
 
 def _encoded(result: ExecutionResult) -> bytes:
-    return msgspec.json.encode(_response(result))
+    response = _response(result)
+    if "data" not in response:
+        raise RequestRefused(response["errors"])
+    return msgspec.json.encode(response)
 
 
 def _response(result: ExecutionResult) -> Response:
