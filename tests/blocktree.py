@@ -124,11 +124,9 @@ class Tree:
     def _events(self, lives: dict[str, Life], mint: str, wish: Wish, slot: int, index: int) -> Iterator[Event]:
         self.signed += 1
         number = self.signed
-        is_step = lives[mint] in (Life.UNKNOWN, Life.COMPLETE) or (lives[mint] is Life.BONDING and wish is Wish.STEP)
         place: dict[str, Any] = {
             "mint": mint,
-            # A step of a life is one transaction on every branch.
-            "signature": signature(f"{mint} {lives[mint]}" if is_step else f"signed {number}"),
+            "signature": signature(f"signed {number}"),
             "slot": slot,
             "transaction_index": index,
             "block_time": T0 + (slot - SLOT0) * SLOT_SECONDS,

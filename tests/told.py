@@ -7,6 +7,8 @@ from app.domain.events import Event
 from app.domain.records import Batch, RecordKind, TradeRecord
 from app.domain.slots import SlotRange
 from app.store.writer_batch import Work
+from app.store.writer_journal import name_of
+from app.store.writer_states import chain_key
 
 
 @dataclass
@@ -14,8 +16,9 @@ class Told:
     """What the writer was told, by the rules that sources and store agree on."""
 
     stored: dict[bytes, Event] = field(default_factory=dict)
+    """By `name_of` the event."""
     handed: set[tuple[int, bytes]] = field(default_factory=set)
-    """Slots and events of this writer's life that were not taken back."""
+    """Slots and events that were not taken back."""
     slots: set[int] = field(default_factory=set)
     passed_over: set[int] = field(default_factory=set)
     """Slots with an event that was stored in another place."""
@@ -33,21 +36,18 @@ class Told:
         self.finalized = max(filter(None, (self.finalized, work.finalized_slot)), default=None)
 
     def _meet(self, event: Event) -> None:
-        self.handed.add((event.slot, event.identity))
+        name = name_of(event, chain_key(event))
+        self.handed.add((event.slot, name))
         self.slots.add(event.slot)
-        known = self.stored.get(event.identity)
+        known = self.stored.get(name)
         if known is None or event.commitment > known.commitment:
-            self.stored[event.identity] = event
+            self.stored[name] = event
         if known is not None and event.slot != known.slot:
             self.passed_over |= {event.slot, known.slot}
 
     def refuse(self, work: Work) -> None:
         """Nothing of it is stored; only that an event has two places may be remembered."""
         replace(self).take(work)
-
-    def die(self) -> None:
-        """What was passed over is in the writer's memory only: the sources begin again at the checkpoint."""
-        self.handed = {(event.slot, name) for name, event in self.stored.items()}
 
 
 @dataclass

@@ -17,7 +17,7 @@ from app.store.writer_accounts import (
 )
 from app.store.writer_events import Books, OneBatch
 from app.store.writer_feed import FeedState, store_feed
-from app.store.writer_journal import Journal, settled_slot
+from app.store.writer_journal import Journal, name_of, settled_slot
 from app.store.writer_rates import newest, store_rates
 from app.store.writer_rows import ChainKey
 from app.store.writer_states import (
@@ -122,11 +122,11 @@ def _distinct(arrived: Iterable[Arrived]) -> tuple[list[Arrived], list[Arrived]]
     seen: dict[bytes, Arrived] = {}
     passed_over = []
     for each in arrived:
-        known = seen.setdefault(each[1][2], each)
+        known = seen.setdefault(name := name_of(each[0], each[1]), each)
         if known is each:
             continue
         kept, less = (each, known) if each[0].commitment > known[0].commitment else (known, each)
-        seen[each[1][2]] = kept
+        seen[name] = kept
         if less[1] != kept[1]:
             passed_over.append(less)
     return list(seen.values()), passed_over
@@ -139,11 +139,10 @@ def _placed(journal: Journal, arrived: Sequence[Arrived], passed_over: list[Arri
         return list(arrived)
     found: list[Arrived] = []
     for each in arrived:
-        place = journal.place(each[1][2])
-        is_here = place is None or (place.time, place.position) == each[1][:2]
-        (found if is_here else passed_over).append(each)
+        place = journal.place(name_of(each[0], each[1]))
+        (found if place is None or place.key == each[1] else passed_over).append(each)
     for event, key, _ in passed_over:
-        journal.missed(key[2], event.slot)
+        journal.missed(name_of(event, key), event.slot)
     return found
 
 

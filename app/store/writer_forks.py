@@ -17,7 +17,7 @@ from app.errors import ForkTooDeep
 from app.store.writer_accounts import AccountBook, Balance
 from app.store.writer_fork_accounts import restore_accounts
 from app.store.writer_fork_trades import remove_trades
-from app.store.writer_journal import AccountBase, Entry, Journal, Page, TokenBase
+from app.store.writer_journal import AccountBase, Entry, Journal, Page, TokenBase, name_of
 from app.store.writer_rows import ChainKey, VenueRow
 from app.store.writer_states import (
     TokenState,
@@ -47,10 +47,10 @@ class Fork:
     """What is to be withdrawn: all of some slots, and single events that are in another slot now."""
 
     slots: frozenset[int]
-    identities: frozenset[bytes] = frozenset()
+    names: frozenset[bytes] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.slots or self.identities)
+        return bool(self.slots or self.names)
 
 
 @dataclass(slots=True)
@@ -145,10 +145,10 @@ def divide(pages: Sequence[Page], fork: Fork) -> History:
             else:
                 history.confirmed.append(event)
     gone_places = set()
-    for identity, entry in entries.items():
-        is_gone = entry.event.slot in fork.slots or identity in fork.identities
-        (history.gone if is_gone else history.kept).append(entry)
-        if identity in fork.identities:
+    for entry in entries.values():
+        is_moved = bool(fork.names) and name_of(entry.event, chain_key(entry.event)) in fork.names
+        (history.gone if is_moved or entry.event.slot in fork.slots else history.kept).append(entry)
+        if is_moved:
             gone_places.add(_place(entry.event.position))
     for balance in (balance for page in pages for balance in page.held()):
         place = _place(balance.key[1])

@@ -15,10 +15,20 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
-from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, TokenBalance, Trade, pack_position
+from app.domain.events import (
+    Completion,
+    Event,
+    Launch,
+    Migration,
+    PoolCreation,
+    TokenBalance,
+    Trade,
+    pack_position,
+    unpack_position,
+)
 from app.store.writer_accounts import AccountKey, Balance
 from app.store.writer_rows import AccountRow, ChainKey, GraduationRow, TokenRow, VenueRow
-from app.store.writer_states import TokenState
+from app.store.writer_states import TokenState, chain_key
 
 _GENERATION_SLOTS = 32
 _UNSETTLED_SLOTS = 300
@@ -31,9 +41,12 @@ _FIELDS: dict[type, tuple[str, ...]] = {kind: kind.__struct_fields__ for kind in
 class Place(NamedTuple):
     """Where an event that may still be withdrawn is stored."""
 
-    time: int
-    position: int
+    key: ChainKey
     commitment: int
+
+    @property
+    def slot(self) -> int:
+        return unpack_position(self.key[1])[0]
 
 
 class Entry(NamedTuple):
@@ -72,10 +85,12 @@ class Page(msgspec.Struct, array_like=True, gc=False):
     confirmed: list[tuple[int, list[Any]]] = []
     """Events that came again, more certain."""
     balances: list[tuple[int, int, bytes, TokenBalance]] = []
+    elsewhere: list[tuple[bytes, int]] = []
+    """Names of events and other slots in which they came too."""
 
     @property
     def is_empty(self) -> bool:
-        return not self.events and not self.confirmed and not self.balances
+        return not (self.events or self.confirmed or self.balances or self.elsewhere)
 
     def add(self, entry: Entry) -> None:
         kind, values = _values(entry.event)
@@ -99,6 +114,7 @@ class _Generation(NamedTuple):
     head_slot: int
     """Where the feed was when it began: what was stored before it has no slot above that."""
     places: dict[bytes, Place]
+    """By `name_of` the event."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -115,6 +131,8 @@ class Journal:
         self._tokens: set[str] = set()
         self._accounts: set[AccountKey] = set()
         self._elsewhere: dict[bytes, set[int]] = {}
+        self._missed: list[tuple[bytes, int]] = []
+        """Of the running batch."""
         self._page: Page | None = None
         self._settled_slot = self._settled_position = 0
         self._is_rewritten = False
@@ -127,45 +145,50 @@ class Journal:
         elif self._page is not None:
             self._tokens -= {base.mint for base in self._page.tokens}
             self._accounts -= {(base.token_id, base.account) for base in self._page.accounts}
-        self._page, self._fresh = None, {}
+        self._page, self._fresh, self._missed = None, {}, []
 
     async def load(self, connection: asyncpg.Connection) -> None:
         """Reads where everything that is not final is stored."""
-        self._page, self._fresh, self._is_rewritten = None, {}, False
+        self._page, self._fresh, self._missed, self._is_rewritten = None, {}, [], False
         self._tokens.clear()
         self._accounts.clear()
         self._generations.clear()
+        self._elsewhere.clear()
         for row in await connection.fetch("SELECT generation, head_slot, page FROM journal ORDER BY id"):
             if not self._generations or self._generations[-1].number != row["generation"]:
                 self._generations.append(_Generation(row["generation"], row["head_slot"], {}))
             page = _decoder.decode(row["page"])
             for event in [*(event for event, _ in page.entries()), *page.confirmations()]:
-                self._generations[-1].places[event.identity] = _place(event)
+                place = _place(event)
+                self._generations[-1].places[name_of(event, place.key)] = place
+            for name, slot in page.elsewhere:
+                self._elsewhere.setdefault(name, set()).add(slot)
 
     @property
     def is_empty(self) -> bool:
         """Whether everything that is stored is final."""
         return not any(generation.places for generation in self._generations)
 
-    def place(self, identity: bytes) -> Place | None:
+    def place(self, name: bytes) -> Place | None:
         """Where an event is stored that is not final yet; None where it is not known."""
         for generation in reversed(self._generations):
-            if (place := generation.places.get(identity)) is not None:
+            if (place := generation.places.get(name)) is not None:
                 return place
         return None
 
-    def missed(self, identity: bytes, slot: int) -> None:
+    def missed(self, name: bytes, slot: int) -> None:
         """Notes that an event came again in another slot, and was not stored there."""
-        self._elsewhere.setdefault(identity, set()).add(slot)
+        self._elsewhere.setdefault(name, set()).add(slot)
+        self._missed.append((name, slot))
 
-    def elsewhere(self, identities: Iterable[bytes]) -> set[int]:
+    def elsewhere(self, names: Iterable[bytes]) -> set[int]:
         """Slots in which withdrawn events had come too."""
-        return {slot for identity in identities for slot in self._elsewhere.get(identity, ())}
+        return {slot for name in names for slot in self._elsewhere.get(name, ())}
 
     async def begin(self, connection: asyncpg.Connection, head: tuple[int, int, int], settled_slot: int) -> None:
         """Begins the page of a batch after which everything up to `settled_slot` is final."""
         self._settled_slot, self._settled_position = settled_slot, pack_position(settled_slot + 1, 0, 0) - 1
-        self._page, self._fresh = (Page(head), {}) if self.is_kept else (None, {})
+        self._page, self._fresh = (Page(head, elsewhere=self._missed) if self.is_kept else None), {}
         if not self._generations:
             self._generations.append(_Generation(1, -1, {}))
         newest = self._generations[-1]
@@ -181,7 +204,7 @@ class Journal:
         kept = max((each.number for each in self._generations if each.head_slot <= self._settled_slot), default=0)
         if self._generations[0].number < kept:
             await connection.execute("DELETE FROM journal WHERE generation < $1", kept)
-            gone = {identity for each in self._generations if each.number < kept for identity in each.places}
+            gone = {name for each in self._generations if each.number < kept for name in each.places}
             self._generations = [each for each in self._generations if each.number >= kept]
             self._elsewhere = {name: slots for name, slots in self._elsewhere.items() if name not in gone}
 
@@ -211,16 +234,17 @@ class Journal:
         """Keeps an event, if it may be withdrawn, or if its token has one that may be."""
         if self._page is not None and event.mint in self._tokens:
             self._page.add(Entry(event, quote_usd))
-            self._fresh[key[2]] = Place(key[0], key[1], int(event.commitment))
+            self._fresh[name_of(event, key)] = Place(key, int(event.commitment))
 
     def confirm_event(self, event: Event, key: ChainKey) -> None:
         """Keeps a stored event that came again, where it is more certain now."""
-        place = self.place(key[2])
-        if place is not None and event.commitment > place.commitment:
+        name = name_of(event, key)
+        place = self.place(name)
+        if place is not None and place.key == key and event.commitment > place.commitment:
             page = self._page
             if page is not None and event.mint in self._tokens:
                 page.confirm(event)
-                self._fresh[key[2]] = _place(event)
+                self._fresh[name] = Place(key, int(event.commitment))
 
     def note_balance(self, account: AccountKey, balance: Balance) -> None:
         if self._page is not None and account in self._accounts:
@@ -235,7 +259,7 @@ class Journal:
         """The batch is stored."""
         if self._generations:
             self._generations[-1].places.update(self._fresh)
-        self._page, self._fresh, self._is_rewritten = None, {}, False
+        self._page, self._fresh, self._missed, self._is_rewritten = None, {}, [], False
 
     async def read(self, connection: asyncpg.Connection) -> list[Page]:
         """Every page, oldest first."""
@@ -246,10 +270,12 @@ class Journal:
         self._is_rewritten = True
         await connection.execute("DELETE FROM journal")
         oldest = self._generations[0] if self._generations else _Generation(1, -1, {})
-        places = {event.identity: _place(event) for event, _ in page.entries()}
+        found = [(event, _place(event)) for event, _ in page.entries()]
+        places = {name_of(event, place.key): place for event, place in found}
         self._generations = [_Generation(oldest.number, oldest.head_slot, places)]
         self._tokens = {base.mint for base in page.tokens}
         self._accounts = {(base.token_id, base.account) for base in page.accounts}
+        page.elsewhere = [(name, slot) for name, slots in self._elsewhere.items() for slot in slots]
         if not page.is_empty:
             await self._insert(connection, page, self._generations[0])
 
@@ -260,6 +286,18 @@ class Journal:
             generation.head_slot,
             _encoder.encode(page),
         )
+
+
+def name_of(event: Event, key: ChainKey) -> bytes:
+    """By which an event with that chain key is known again: its identity; but a token is launched once and completed
+    once, by whatever transaction on whichever fork."""
+    match event:
+        case Launch():
+            return b"launch " + event.mint.encode()
+        case Completion():
+            return b"completion " + event.mint.encode()
+        case _:
+            return key[2]
 
 
 def settled_slot(finalized_slot: int | None, head_slot: int) -> int:
@@ -282,4 +320,4 @@ def _event(kind: int, values: Sequence[Any]) -> Event:
 
 
 def _place(event: Event) -> Place:
-    return Place(event.block_time, event.position, int(event.commitment))
+    return Place(chain_key(event), int(event.commitment))

@@ -11,7 +11,8 @@ from app.domain.slots import Gap, SlotRange
 from app.store.writer_accounts import AccountBook
 from app.store.writer_feed import FeedState
 from app.store.writer_forks import Fork, History, check_depth, store_withdrawn, withdraw
-from app.store.writer_journal import Journal, settled_slot
+from app.store.writer_journal import Journal, name_of, settled_slot
+from app.store.writer_states import chain_key
 from app.store.writer_trades import Arrived
 from app.store.writer_world import World
 
@@ -55,7 +56,7 @@ async def undo(
         return Undone(feed)
     sequence = await store_withdrawn(connection, feed.sequence, history, withdrawn)
     rewound = await _rewound(connection, feed, history, fork)
-    return Undone(replace(rewound, sequence=sequence), withdrawn, _missed(journal, withdrawn, fork, arrived))
+    return Undone(replace(rewound, sequence=sequence), withdrawn, _missed(journal, history, fork, arrived))
 
 
 def _moved(journal: Journal, arrived: Sequence[Arrived]) -> set[bytes]:
@@ -63,18 +64,18 @@ def _moved(journal: Journal, arrived: Sequence[Arrived]) -> set[bytes]:
     if journal.is_empty:
         return found
     for event, key, _ in arrived:
-        place = journal.place(key[2])
-        if place is not None and (place.time, place.position) != key[:2] and event.commitment > place.commitment:
-            found.add(key[2])
+        place = journal.place(name := name_of(event, key))
+        if place is not None and place.key != key and event.commitment > place.commitment:
+            found.add(name)
     return found
 
 
 def _note_moved(journal: Journal, fork: Fork) -> None:
     """What moves was in its former slot too, which may come back to the chain."""
-    for identity in fork.identities:
-        place = journal.place(identity)
-        if place is not None and (slot := unpack_position(place.position)[0]) not in fork.slots:
-            journal.missed(identity, slot)
+    for name in fork.names:
+        place = journal.place(name)
+        if place is not None and place.slot not in fork.slots:
+            journal.missed(name, place.slot)
 
 
 async def _rewound(connection: asyncpg.Connection, feed: FeedState, history: History, fork: Fork) -> FeedState:
@@ -86,7 +87,8 @@ async def _rewound(connection: asyncpg.Connection, feed: FeedState, history: His
     return feed.rewound(places, fork.slots)
 
 
-def _missed(journal: Journal, withdrawn: Sequence[Withdrawn], fork: Fork, arrived: Sequence[Arrived]) -> list[Gap]:
-    come = {key[2] for _, key, _ in arrived}
-    lost = journal.elsewhere(each.identity for each in withdrawn if each.identity not in come) - fork.slots
+def _missed(journal: Journal, history: History, fork: Fork, arrived: Sequence[Arrived]) -> list[Gap]:
+    come = {name_of(event, key) for event, key, _ in arrived}
+    gone = {name_of(event, chain_key(event)) for event, _ in history.gone}
+    lost = journal.elsewhere(gone - come) - fork.slots
     return [Gap(SlotRange(slot, slot), _LOST) for slot in sorted(lost)]

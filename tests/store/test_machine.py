@@ -31,6 +31,8 @@ from app.store.gaps import open_gaps
 from app.store.stats import recompute_stats
 from app.store.writer import Writer
 from app.store.writer_batch import Work
+from app.store.writer_journal import name_of
+from app.store.writer_states import chain_key
 
 SETTINGS = Settings(sol_usd="150.25")
 COMPARED = tuple(table for table in TABLES if table != "wallets")
@@ -177,7 +179,6 @@ class Market(RuleBasedStateMachine):
         await self.watch.execute(END_OTHERS)
         await self._close()
         await self._open()
-        self.told.die()
 
     async def _stop(self) -> None:
         await self._close()
@@ -252,7 +253,7 @@ class Market(RuleBasedStateMachine):
         engine = create_engine(self.other_url, SETTINGS)
         chain, feed = self.tree.chain, self.writer.feed
         work = Work(
-            events=[self.told.stored[event.identity] for block in chain for event, _ in block.story],
+            events=[self.told.stored[name_of(event, chain_key(event))] for block in chain for event, _ in block.story],
             balances=[each for block in chain for _, held in block.story for each in held],
             complete=[SlotRange(SLOT0, feed.complete_slot or SLOT0)],  # never moves back, by design
             finalized_slot=self.told.finalized,
