@@ -29,6 +29,7 @@ class Feeds:
         self._head: Head | None = None
         self._rates: Mapping[str, Rate] = {}
         self._open = {commitment: self._new(commitment, 0) for commitment in _STANDING}
+        self._refused: set[Commitment] = set()
         self._turn = asyncio.Lock()
 
     async def start(self, sequence: int, head: Head | None, rates: Mapping[str, Rate]) -> None:
@@ -67,7 +68,11 @@ class Feeds:
                 try:
                     await self._fill(commitment, delivered)
                 except Unavailable as error:
-                    log.warning("hub: a feed cannot be opened", extra={"cause": str(error)})
+                    if commitment not in self._refused:
+                        log.warning("hub: a feed cannot be opened; trying on", extra={"cause": str(error)})
+                    self._refused.add(commitment)
+                else:
+                    self._refused.discard(commitment)
 
     def take(self, batch: Batch, rates: Mapping[str, Rate]) -> None:
         self._head, self._rates = batch.head, rates

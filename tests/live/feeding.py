@@ -52,11 +52,13 @@ async def trades_of(engine: AsyncEngine, mint: str, after: int = 0) -> list[Trad
 
 
 @asynccontextmanager
-async def running_hub(engine: AsyncEngine, url: str = "memory://", max_batches: int = 1_000) -> AsyncIterator[Hub]:
+async def running_hub(
+    engine: AsyncEngine, url: str = "memory://", max_batches: int = 1_000, most_waiting: int = 10_000
+) -> AsyncIterator[Hub]:
     """A hub on a bus of its own, as one API process has it."""
     bus = Bus(url, max_batches)
     await bus.connect()
-    hub = Hub(engine, bus)
+    hub = Hub(engine, bus, most_waiting)
     await hub.start()
     try:
         yield hub
