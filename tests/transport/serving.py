@@ -193,8 +193,8 @@ async def served(app: ASGIApp, settings: Settings, **options: Any) -> AsyncItera
 @asynccontextmanager
 async def serving(app: ASGIApp, settings: Settings, **options: Any) -> AsyncIterator[Server]:
     """The same, and the server itself."""
-    options = server_options(settings) | options
-    server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", **options))
+    options = server_options(settings) | {"lifespan": "on"} | options
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, **options))
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:

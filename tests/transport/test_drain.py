@@ -10,7 +10,7 @@ from time import monotonic
 
 import httpx
 import pytest
-from running import Running, running_market, start
+from running import Running, start
 from servers import RedisServer, open_folder
 from transport.serving import SECONDS, Client, Gate, client, serving, small_app
 from uvicorn.server import Server
@@ -139,12 +139,16 @@ async def _drained(market: Running, sockets: int) -> None:
 
 
 async def test_a_market_that_is_told_to_stop_says_so_and_closes_every_socket_in_time(home: Path) -> None:
-    async with running_market(home) as market:
+    market = await start("up", "--source", "simulate", folder=home)
+    try:
+        await market.ready()
         began = monotonic()
         await _drained(market, 250)
         assert await market.process.wait() == 0
         assert monotonic() - began < EXIT_SECONDS
         assert "Traceback" not in market.said
+    finally:
+        await market.stop()
 
 
 async def test_so_do_workers_that_share_a_port(home: Path, database_url: str, redis_server: RedisServer) -> None:

@@ -8,14 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from shutil import which
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from transport.echoing import Echo, Frame, close, echo_app, raw_client, sent
-from transport.serving import SECONDS, served
+from transport.serving import SECONDS, served, serving
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
 
 from app.settings import Settings
 from app.transport.frames import Broken, Event, Reader
@@ -171,11 +171,84 @@ def _slowly(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
-async def test_other_paths_and_versions_are_refused_by_the_application_and_the_server(host: str) -> None:
-    with pytest.raises(InvalidStatus, match="403"):
-        await connect(f"ws://{host}/elsewhere")
-    with pytest.raises(InvalidStatus, match="400"):
-        await connect(f"ws://{host}/", additional_headers={"Sec-WebSocket-Version": "7"})
+REQUEST = {
+    "Upgrade": "websocket",
+    "Connection": "keep-alive, Upgrade",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
+REFUSED = {
+    "another path": ("GET", "/elsewhere", {}, 403),
+    "another method": ("POST", "/", {}, 400),
+    "no key": ("GET", "/", {"Sec-WebSocket-Key": ""}, 400),
+    "a key that is none": ("GET", "/", {"Sec-WebSocket-Key": "short"}, 400),
+    "another version": ("GET", "/", {"Sec-WebSocket-Version": "8"}, 426),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_no_opening_of_ours_is_refused_over_http(host: str, name: str) -> None:
+    method, path, headers, status = REFUSED[name]
+    async with httpx.AsyncClient() as http:
+        answer = await http.request(method, f"http://{host}{path}", headers=REQUEST | headers)
+    assert answer.status_code == status
+    assert answer.headers["connection"] == "close"
+    assert answer.headers.get("sec-websocket-version") == ("13" if status == 426 else None)
+
+
+async def test_a_client_that_does_not_wait_for_its_answer_leaves_nothing_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listeners: list[Echo] = []
+    async with serving(_hesitantly(echo_app(listeners)), SETTINGS) as server:
+        host, port = server.servers[0].sockets[0].getsockname()
+        _, writer = await asyncio.open_connection(host, port)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in REQUEST.items())
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode())
+        await _becomes(lambda: bool(server.server_state.tasks))
+        writer.transport.abort()
+        await _becomes(lambda: not server.server_state.tasks and not server.server_state.connections)
+    assert not listeners
+    assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+
+
+def _hesitantly(app: ASGIApp) -> ASGIApp:
+    """A middleware that waits before anything is answered."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await asyncio.sleep(0.05)
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+async def test_an_endpoint_that_fails_is_an_error_of_the_server_and_says_nothing_of_ours() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            raise RuntimeError("secret")
+
+    async with served(broken, SETTINGS, lifespan="off") as host, httpx.AsyncClient() as http:
+        answer = await http.get(f"http://{host}/", headers=REQUEST)
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error\n")
+
+
+async def test_paths_queries_and_headers_reach_the_application_as_they_were_sent() -> None:
+    seen: list[Scope] = []
+
+    async def watching(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await send({"type": "websocket.close"})
+
+    async with served(watching, SETTINGS, lifespan="off") as host, httpx.AsyncClient() as http:
+        await http.get(
+            f"http://{host}/a%20b?c=d&e", headers=REQUEST | {"X-Two": "1: 2", "Sec-WebSocket-Protocol": "a, b"}
+        )
+    scope = seen[-1]
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/a b", b"/a%20b", b"c=d&e")
+    assert (b"x-two", b"1: 2") in scope["headers"]
+    assert scope["subprotocols"] == ["a", "b"]
+    assert (scope["scheme"], scope["client"][0]) == ("ws", "127.0.0.1")
 
 
 @pytest.fixture
