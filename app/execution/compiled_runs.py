@@ -41,20 +41,30 @@ class Run:
 
 
 class _Begun(Coroutine[Any, Any, object]):
-    """The rest of a coroutine whose first step was taken: it gave a future, which whoever awaits this gets first."""
+    """The rest of a coroutine whose first step was taken: it gave a future, which whoever awaits this gets first.
+
+    Futures have a flag that says that they are awaited, not only given, which the next to take it unsets; nobody else
+    can wait for the future before. It is unset here meanwhile, since loaders share their futures.
+    """
 
     __slots__ = ("_coroutine", "_future", "_is_first")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, object], future: object) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, object], future: Any) -> None:
         self._coroutine = coroutine
         self._future = future
         self._is_first = True
+        self._flag(is_awaited=False)
 
     def send(self, value: object) -> object:
-        if self._is_first:
-            self._is_first = False
-            return self._future
-        return self._coroutine.send(value)
+        if not self._is_first:
+            return self._coroutine.send(value)
+        self._is_first = False
+        self._flag(is_awaited=True)
+        return self._future
+
+    def _flag(self, *, is_awaited: bool) -> None:
+        if self._future is not None:  # as from `asyncio.sleep(0)`
+            self._future._asyncio_future_blocking = is_awaited
 
     def throw(self, *error: Any) -> object:
         self._is_first = False

@@ -1,0 +1,78 @@
+"""Every operation that is shipped is compiled, and needs graphql-core for nothing."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from asking import Asked
+from factories import market, pool_of
+from graphql import execute
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bus.feed import Bus
+from app.domain.cursors import Cursors
+from app.domain.records import GraduationRecord, TokenRecord
+from app.execution.operations import Operations
+from app.execution.requests import GraphQLRequest
+from app.live.hub import Hub
+from app.schema import core_schema
+from app.schema.context import Context
+from app.settings import MEMORY, Settings
+from app.store.graduations import read_graduation_page
+from app.store.identity import read_store_id
+from app.store.pages import Slice
+
+_FILES = sorted((Settings().contract_dir / "operations").glob("*.graphql"))
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine) -> Asked:
+    asked = Asked(engine, Cursors(await read_store_id(engine)), Settings(sol_usd="150"), [])
+    story = market(seed=3, length=120, tokens=3)
+    await asked.write([event for event, _ in story], [each for _, held in story for each in held])
+    return asked
+
+
+async def test_they_are_executed_as_they_were_compiled(world: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(world.engine, Bus(MEMORY))
+    context = Context(world.engine, world.cursors, world.settings, hub)
+    operations = Operations(core_schema, world.settings, context.fresh)
+    events = await _events(world, context)
+    needed: list[str] = []
+    for file in _FILES:
+        operation = operations.prepare(GraphQLRequest(file.read_text(), _variables(world, file), None))
+        roots: Sequence[object] = events[file.stem] if operation.is_subscription else [None]
+        operations.responder(operation)
+
+        def noted(*given: Any, file: Path = file, **named: Any) -> Any:
+            needed.append(file.stem)
+            return execute(*given, **named)
+
+        monkeypatch.setattr("app.execution.operations.execute", noted)
+        for root in roots:
+            response = operations.responder(operation)(root, context.fresh())
+            body = await response if isinstance(response, Awaitable) else response
+            assert "errors" not in msgspec.json.decode(body), file.stem
+
+    assert needed == []
+
+
+def _variables(world: Asked, file: Path) -> dict[str, Any]:
+    mints = sorted({each.mint for each in world.trades})
+    busiest = max(mints, key=lambda mint: sum(each.mint == mint for each in world.trades))
+    known = {"mint": busiest, "mints": mints, "wallet": world.trades[-1].trader, "pool": pool_of(busiest)}
+    return {name: value for name, value in known.items() if f"${name}:" in file.read_text()}
+
+
+async def _events(world: Asked, context: Context) -> Mapping[str, Sequence[object]]:
+    """Root values for each subscription."""
+    found = await context.loaders.token.load_many(sorted({each.mint for each in world.trades}))
+    tokens: list[TokenRecord] = [token for token in found if token is not None]
+    graduations: list[GraduationRecord] = await context.loaders.read(
+        read_graduation_page, None, Slice(5, None, None, False)
+    )
+    assert tokens
+    assert graduations
+    return {"LiveTrades": world.trades, "LiveNewTokens": tokens, "LiveToken": tokens, "LiveGraduations": graduations}
