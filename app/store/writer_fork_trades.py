@@ -8,6 +8,7 @@ import asyncpg
 from app.domain.events import Trade
 from app.store.writer_candles import MINUTE
 from app.store.writer_refold import refold
+from app.store.writer_rows import ChainKey
 
 _DELETE = """
 DELETE FROM trades t USING unnest($1::timestamptz[], $2::bytea[]) AS given(block_time, identity)
@@ -31,12 +32,12 @@ FROM unnest($1::integer[], $2::integer[]) AS given(token_id, trader_id), LATERAL
 """A first trade that left had nothing before it: what follows it is looked for from the oldest one that left on."""
 
 
-async def remove_trades(connection: asyncpg.Connection, trades: Sequence[Trade]) -> dict[bytes, int]:
+async def remove_trades(connection: asyncpg.Connection, trades: Sequence[tuple[Trade, ChainKey]]) -> dict[bytes, int]:
     """Part of the writer's transaction. Returns the sequences that they had, by identity."""
     if not trades:
         return {}
-    times = [datetime.fromtimestamp(trade.block_time, UTC) for trade in trades]
-    identities = [trade.identity for trade in trades]
+    times = [datetime.fromtimestamp(time, UTC) for _, (time, _, _) in trades]
+    identities = [identity for _, (_, _, identity) in trades]
     rows = await connection.fetch(_DELETE, times, identities, min(times), max(times))
     pairs = sorted({(row["token_id"], row["trader_id"]) for row in rows})
     lost = await connection.fetch(_FORGET_FIRSTS, *_columns(pairs), identities)
@@ -45,10 +46,13 @@ async def remove_trades(connection: asyncpg.Connection, trades: Sequence[Trade])
     return {row["identity"]: row["sequence"] for row in rows}
 
 
-async def _refold(connection: asyncpg.Connection, trades: Sequence[Trade], token_ids: dict[bytes, int]) -> None:
-    found = [(token_ids[trade.identity], trade) for trade in trades if trade.identity in token_ids]
+async def _refold(
+    connection: asyncpg.Connection, trades: Sequence[tuple[Trade, ChainKey]], token_ids: dict[bytes, int]
+) -> None:
     minutes = {
-        (token_id, int(trade.venue_kind), trade.block_time - trade.block_time % MINUTE) for token_id, trade in found
+        (token_ids[identity], int(trade.venue_kind), time - time % MINUTE)
+        for trade, (time, _, identity) in trades
+        if identity in token_ids
     }
     await refold(connection, minutes)
 

@@ -15,6 +15,7 @@ from app.domain.money import multiply
 from app.domain.records import RecordKind, Withdrawn
 from app.errors import ForkTooDeep
 from app.store.writer_accounts import AccountBook, Balance
+from app.store.writer_events import beside
 from app.store.writer_fork_accounts import restore_accounts
 from app.store.writer_fork_trades import remove_trades
 from app.store.writer_journal import AccountBase, Entry, Journal, Page, TokenBase, name_of
@@ -70,7 +71,7 @@ class History:
     @property
     def mints(self) -> set[str]:
         """Of tokens that lose something."""
-        return {event.mint for event, _ in self.gone}
+        return {entry.event.mint for entry in self.gone}
 
     def page(self) -> Page:
         """What is left of it, as one page."""
@@ -114,9 +115,9 @@ async def _withdraw(
     connection: asyncpg.Connection, world: World, accounts: AccountBook, history: History
 ) -> list[Withdrawn]:
     former = {mint: state for mint in history.mints if (state := world.token(mint)) is not None}
-    states = _rebuilt(former, history)
-    sequences = _sequences(former, history.gone)
-    sequences |= await remove_trades(connection, [event for event, _ in history.gone if isinstance(event, Trade)])
+    trades = [(entry.event, entry.key) for entry in history.gone if isinstance(entry.event, Trade)]
+    removed, states = await beside(remove_trades(connection, trades), lambda: _rebuilt(former, history))
+    sequences = _sequences(former, history.gone) | removed
     for mint, state in states.items():
         world.replace(mint, state)
     await restore_accounts(connection, world, accounts, former, history)
@@ -125,7 +126,7 @@ async def _withdraw(
     dropped = {former[mint].row.id for mint, state in states.items() if state is None}
     history.tokens = {mint: base for mint, base in history.tokens.items() if states.get(mint, base) is not None}
     history.accounts = {key: base for key, base in history.accounts.items() if key[0] not in dropped}
-    return [_withdrawn(event, sequences) for event, _ in history.gone]
+    return [_withdrawn(entry, sequences) for entry in history.gone]
 
 
 def divide(pages: Sequence[Page], fork: Fork) -> History:
@@ -138,15 +139,15 @@ def divide(pages: Sequence[Page], fork: Fork) -> History:
         for account in page.accounts:
             history.accounts.setdefault((account.token_id, account.account), account)
         for entry in page.entries():
-            entries[entry.event.identity] = entry
+            entries[entry.key[2]] = entry
         for event in page.confirmations():
             if (known := entries.get(event.identity)) is not None:
-                entries[event.identity] = Entry(event, known.quote_usd)
+                entries[event.identity] = Entry(event, known.key, known.quote_usd)
             else:
                 history.confirmed.append(event)
     gone_places = set()
     for entry in entries.values():
-        is_moved = bool(fork.names) and name_of(entry.event, chain_key(entry.event)) in fork.names
+        is_moved = bool(fork.names) and name_of(entry.event, entry.key) in fork.names
         (history.gone if is_moved or entry.event.slot in fork.slots else history.kept).append(entry)
         if is_moved:
             gone_places.add(_place(entry.event.position))
@@ -197,9 +198,8 @@ def _rebuild(former: TokenState, base: TokenBase, kept: Sequence[Entry]) -> Toke
     state = TokenState(row, {venue.address: copy(venue) for venue in base.venues})
     state.graduations = {graduation.identity: copy(graduation) for graduation in base.graduations}
     for entry in kept:
-        key = chain_key(entry.event)
-        _meet(state, former, entry.event, key)
-        _take(state, entry, key)
+        _meet(state, former, entry.event, entry.key)
+        _take(state, entry)
     row.holders = former.row.holders  # follows from the accounts, which come after
     return state
 
@@ -221,8 +221,8 @@ def _meet(state: TokenState, former: TokenState, event: Event, key: ChainKey) ->
             state.graduations[key[2]] = former.graduations[key[2]]
 
 
-def _take(state: TokenState, entry: Entry, key: ChainKey) -> None:
-    event = entry.event
+def _take(state: TokenState, entry: Entry) -> None:
+    event, key = entry.event, entry.key
     apply(state, event, key)
     if isinstance(event, Trade) and entry.quote_usd is not None:
         spot = spot_after(event)
@@ -250,21 +250,21 @@ async def _delete_rows(
 
 def _sequences(former: Mapping[str, TokenState], gone: Iterable[Entry]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
-    for event, _ in gone:
+    for event, (_, _, identity), _ in gone:
         state = former[event.mint]
         match event:
             case Launch():
-                found[event.identity] = state.row.launch_sequence or 0
+                found[identity] = state.row.launch_sequence or 0
             case Completion():
-                found[event.identity] = state.row.completed_sequence or 0
+                found[identity] = state.row.completed_sequence or 0
             case Migration():
-                found[event.identity] = state.graduations[event.identity].sequence
+                found[identity] = state.graduations[identity].sequence
     return found
 
 
-def _withdrawn(event: Event, sequences: Mapping[bytes, int]) -> Withdrawn:
-    identity = event.identity
-    return Withdrawn(_KINDS[type(event)], sequences.get(identity, 0), event.mint, event.block_time, identity)
+def _withdrawn(entry: Entry, sequences: Mapping[bytes, int]) -> Withdrawn:
+    event, (time, _, identity), _ = entry
+    return Withdrawn(_KINDS[type(event)], sequences.get(identity, 0), event.mint, time, identity)
 
 
 def _place(position: int) -> tuple[int, int | None]:

@@ -53,6 +53,7 @@ class Entry(NamedTuple):
     """An event as it was stored."""
 
     event: Event
+    key: ChainKey
     quote_usd: Decimal | None
     """Of a trade: the rate that is kept with it."""
 
@@ -100,7 +101,8 @@ class Page(msgspec.Struct, array_like=True, gc=False):
         self.confirmed.append(_values(event))
 
     def entries(self) -> list[Entry]:
-        return [Entry(_event(kind, values), quote_usd) for kind, quote_usd, values in self.events]
+        read = [(_event(kind, values), quote_usd) for kind, quote_usd, values in self.events]
+        return [Entry(event, chain_key(event), quote_usd) for event, quote_usd in read]
 
     def confirmations(self) -> list[Event]:
         return [_event(kind, values) for kind, values in self.confirmed]
@@ -158,9 +160,10 @@ class Journal:
             if not self._generations or self._generations[-1].number != row["generation"]:
                 self._generations.append(_Generation(row["generation"], row["head_slot"], {}))
             page = _decoder.decode(row["page"])
-            for event in [*(event for event, _ in page.entries()), *page.confirmations()]:
-                place = _place(event)
-                self._generations[-1].places[name_of(event, place.key)] = place
+            found = [(entry.event, entry.key) for entry in page.entries()]
+            found += [(event, chain_key(event)) for event in page.confirmations()]
+            for event, key in found:
+                self._generations[-1].places[name_of(event, key)] = Place(key, int(event.commitment))
             for name, slot in page.elsewhere:
                 self._elsewhere.setdefault(name, set()).add(slot)
 
@@ -233,7 +236,7 @@ class Journal:
     def note_event(self, event: Event, key: ChainKey, quote_usd: Decimal | None) -> None:
         """Keeps an event, if it may be withdrawn, or if its token has one that may be."""
         if self._page is not None and event.mint in self._tokens:
-            self._page.add(Entry(event, quote_usd))
+            self._page.add(Entry(event, key, quote_usd))
             self._fresh[name_of(event, key)] = Place(key, int(event.commitment))
 
     def confirm_event(self, event: Event, key: ChainKey) -> None:
@@ -270,8 +273,7 @@ class Journal:
         self._is_rewritten = True
         await connection.execute("DELETE FROM journal")
         oldest = self._generations[0] if self._generations else _Generation(1, -1, {})
-        found = [(event, _place(event)) for event, _ in page.entries()]
-        places = {name_of(event, place.key): place for event, place in found}
+        places = {name_of(event, key): Place(key, int(event.commitment)) for event, key, _ in page.entries()}
         self._generations = [_Generation(oldest.number, oldest.head_slot, places)]
         self._tokens = {base.mint for base in page.tokens}
         self._accounts = {(base.token_id, base.account) for base in page.accounts}
@@ -317,7 +319,3 @@ def _values(event: Event) -> tuple[int, list[Any]]:
 def _event(kind: int, values: Sequence[Any]) -> Event:
     struct = _KINDS[kind]
     return msgspec.convert(dict(zip(_FIELDS[struct], values, strict=True)), struct)
-
-
-def _place(event: Event) -> Place:
-    return Place(chain_key(event), int(event.commitment))

@@ -12,7 +12,6 @@ from app.store.writer_accounts import AccountBook
 from app.store.writer_feed import FeedState
 from app.store.writer_forks import Fork, History, check_depth, store_withdrawn, withdraw
 from app.store.writer_journal import Journal, name_of, settled_slot
-from app.store.writer_states import chain_key
 from app.store.writer_trades import Arrived
 from app.store.writer_world import World
 
@@ -80,7 +79,7 @@ def _note_moved(journal: Journal, fork: Fork) -> None:
 
 async def _rewound(connection: asyncpg.Connection, feed: FeedState, history: History, fork: Fork) -> FeedState:
     places = [history.head]
-    places += [(event.block_time, event.slot, int(event.commitment)) for event, _ in history.kept]
+    places += [(event.block_time, event.slot, int(event.commitment)) for event, _, _ in history.kept]
     newest = await connection.fetchrow(_NEWEST)
     if newest is not None:
         places.append((newest["time"], unpack_position(newest["position"])[0], newest["commitment"]))
@@ -89,6 +88,6 @@ async def _rewound(connection: asyncpg.Connection, feed: FeedState, history: His
 
 def _missed(journal: Journal, history: History, fork: Fork, arrived: Sequence[Arrived]) -> list[Gap]:
     come = {name_of(event, key) for event, key, _ in arrived}
-    gone = {name_of(event, chain_key(event)) for event, _ in history.gone}
+    gone = {name_of(entry.event, entry.key) for entry in history.gone}
     lost = journal.elsewhere(gone - come) - fork.slots
     return [Gap(SlotRange(slot, slot), _LOST) for slot in sorted(lost)]
