@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import pack_position
 from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
 from app.store.graduations import read_graduations_by_sequence, select_graduations
 from app.store.rows import to_seconds, to_time
-from app.store.tables import feed, graduations, tokens, trades
+from app.store.tables import feed, graduations, retractions, tokens, trades
 from app.store.tokens import read_launches
 from app.store.trades import read_trades_by_sequence, select_trades
 
@@ -147,3 +147,51 @@ async def _time_of(connection: AsyncConnection, kind: Kind[Any], position: int) 
         else:
             high = middle - 1
     return to_time(max(low - _MARGIN_SECONDS, 0))
+
+
+async def read_oldest(engine: AsyncEngine) -> int:
+    """The oldest sequence after which everything that was ever stored is still there; 0 where nothing was dropped.
+
+    Retention drops the oldest days of trades and leaves no note. But the feed is dense: of the sequences below those of
+    the oldest day that is kept, the newest that is neither stored nor known to have left the chain was dropped.
+    """
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        last = await _before_oldest_day(connection)
+        while last > 0:
+            first = max(last - _SPAN + 1, 1)
+            known = set((await connection.scalars(_accounted(first, last))).all())
+            missing = next((each for each in range(last, first - 1, -1) if each not in known), None)
+            if missing is not None:
+                return missing
+            last = first - 1
+    return 0
+
+
+async def _before_oldest_day(connection: AsyncConnection) -> int:
+    """The sequence before the first of the oldest day of trades: only that day is looked at, because TimescaleDB would
+    else read every compressed one. The newest sequence where there are no trades."""
+    oldest = await connection.scalar(select(trades.c.block_time).order_by(trades.c.block_time).limit(1))
+    if oldest is None:
+        return await connection.scalar(select(feed.c.last_sequence).where(feed.c.id == 1)) or 0
+    day = oldest.replace(hour=0, minute=0, second=0, microsecond=0)
+    of_day = select(func.min(trades.c.sequence)).where(
+        trades.c.block_time >= day, trades.c.block_time < day + timedelta(days=1)
+    )
+    return int(await connection.scalar(of_day) or 1) - 1
+
+
+def _accounted(first: int, last: int) -> CompoundSelect[Any]:
+    """Every sequence of a range that is stored, or told to have left."""
+    stored = [
+        select(column).where(column.between(first, last))
+        for column in (
+            trades.c.sequence,
+            tokens.c.launch_sequence,
+            tokens.c.completed_sequence,
+            graduations.c.sequence,
+            retractions.c.sequence,
+        )
+    ]
+    left = select(func.unnest(retractions.c.sequences)).where(retractions.c.sequence >= first)
+    return union_all(*stored, left)
