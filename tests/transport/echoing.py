@@ -1,6 +1,7 @@
 """An echo over our WebSocket protocol class, and a client that sends any bytes and sees every frame that comes back."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -130,8 +131,13 @@ class RawClient:
 
 @asynccontextmanager
 async def raw_client(host: str, path: str = "/") -> AsyncIterator[RawClient]:
-    """A connection after its opening handshake."""
-    reader, writer = await asyncio.open_connection(*host.split(":"))
+    """A connection after its opening handshake. What it does not read soon fills its small buffers."""
+    address, port = host.split(":")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (address, int(port)))
+    reader, writer = await asyncio.open_connection(sock=connection)
     writer.write(
         f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
