@@ -19,6 +19,7 @@ from app.domain.events import Rate
 from app.domain.programs import Commitment
 from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
 from app.live.feeds import MOST_WAITING, Feed
+from app.live.kept import Kept
 from app.live.keys import TokenState, state_router
 from app.live.latency import Latencies
 from app.live.levels import Feeds
@@ -57,6 +58,7 @@ class Hub:
         self._turn = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._feeds = Feeds(engine, most_waiting)
+        self._kept = Kept(engine)
 
     def feed(self, commitment: Commitment) -> Feed:
         """The feed of a commitment. Raises Unavailable for one that is not open: FINALIZED lives only between `open`
@@ -73,6 +75,11 @@ class Hub:
     def release(self, feed: Feed) -> None:
         """A feed that `open` gave is used no more by one of its users."""
         self._feeds.release(feed)
+
+    async def oldest(self) -> int:
+        """The oldest sequence that a stream can resume after: everything stored after it is still there. 0 where
+        retention has dropped nothing."""
+        return await self._kept.oldest()
 
     @asynccontextmanager
     async def using(self, commitment: Commitment) -> AsyncIterator[Feed]:

@@ -10,6 +10,7 @@ from forks import forked, works
 from live.feeding import SETTINGS, mint, running_hub, until
 from live.feeding import feed as feed_market
 from live.noting import Noting
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.codec import decode, encode
@@ -23,6 +24,7 @@ from app.live.keys import TokenState
 from app.live.moment import Moment
 from app.live.routing import MINT, Condition
 from app.store.feed import read_batch, read_certain_sequence
+from app.store.tables import trades
 from app.store.writer import Writer
 from app.store.writer_batch import Work
 
@@ -216,6 +218,15 @@ async def test_the_end_of_a_hub_is_told_to_every_subscriber(engine: AsyncEngine)
         await hub.stop()
         assert all(each.is_closed for each in subscribers)
         assert states.is_closed
+
+
+async def test_a_hub_knows_the_oldest_cursor_that_is_left(engine: AsyncEngine) -> None:
+    late = trade(mint=address("one"), slot=SLOT0 + 9, block_time=T0 + 2 * 86_400)
+    await write(engine, Work(trades_in(range(3))), Work([late]))
+    async with engine.begin() as connection:
+        await connection.execute(delete(trades).where(trades.c.sequence <= 3))
+    async with running_hub(engine) as hub:
+        assert await hub.oldest() == 3
 
 
 @pytest.mark.parametrize("is_lost", [False, True], ids=["told by the bus", "read from the store"])
