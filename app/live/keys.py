@@ -1,10 +1,11 @@
 """By what the router finds subscribers: the indexed parts and measures of each kind of record."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from app.domain.money import multiply, whole
+from app.domain.programs import Protocol, Side
 from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
 from app.live.routing import MINT, Key, Router
 
@@ -59,9 +60,17 @@ def state_router() -> Router[TokenState]:
     return Router(lambda state: () if state.token is None else ((MINT, state.token.mint),))
 
 
-def _trade_keys(trade: TradeRecord) -> list[Key]:
-    keys = [(MINT, trade.mint), (TRADER, trade.trader), (PROTOCOL, trade.program.name), (SIDE, trade.side.name)]
-    return keys if trade.creator is None else [*keys, (CREATOR, trade.creator)]
+_PROTOCOLS: Final[Mapping[int, Key]] = {each: (PROTOCOL, each.name) for each in Protocol}
+_SIDES: Final[Mapping[int, Key]] = {each: (SIDE, each.name) for each in Side}
+"""Made once: a member of an enumeration takes longer to tell its name than a key to be looked up."""
+
+
+def _trade_keys(trade: TradeRecord) -> Sequence[Key]:
+    mint, trader = (MINT, trade.mint), (TRADER, trade.trader)
+    protocol, side = _PROTOCOLS[trade.program], _SIDES[trade.side]
+    if trade.creator is None:
+        return mint, trader, protocol, side
+    return mint, trader, protocol, side, (CREATOR, trade.creator)
 
 
 def _launch_keys(token: TokenRecord) -> list[Key]:

@@ -111,13 +111,16 @@ class _Shelf(Generic[R]):
             if not self._by_measure[name]:
                 del self._by_measure[name]
 
-    def seats(self, record: R, measures: Mapping[str, Callable[[R], Decimal | None]]) -> Iterator[_Seat[R]]:
+    def seats(self, record: R, measures: Mapping[str, Callable[[R], Decimal | None]]) -> Iterable[_Seat[R]]:
         """Those whose key and measure the record fulfils."""
-        yield from self._any
+        if not self._by_measure:
+            return self._any
+        reached: list[_Seat[R]] = [*self._any]
         for name, thresholds in self._by_measure.items():
             value = measures[name](record)
             if value is not None:
-                yield from thresholds.reached(value)
+                reached.extend(thresholds.reached(value))
+        return reached
 
     def all(self) -> Iterator[_Seat[R]]:
         yield from self._any
@@ -177,14 +180,13 @@ class Router(Generic[R]):
 
     def choose(self, records: Sequence[R], moment: Moment) -> Told[R]:
         """Who wants what; nobody is told yet."""
-        if not self._seats:
-            return []
         wanted: dict[_Seat[R], list[R]] = {}
-        for record in records:
-            for seat in self._reached(record):
-                holds = seat.condition.holds
-                if holds is None or holds(record, moment):
-                    wanted.setdefault(seat, []).append(record)
+        if self._seats:
+            for record in records:
+                for seat in self._reached(record):
+                    holds = seat.condition.holds
+                    if holds is None or holds(record, moment):
+                        wanted.setdefault(seat, []).append(record)
         return list(wanted.items())
 
     def tell(self, chosen: Told[R], moment: Moment) -> None:
@@ -214,10 +216,13 @@ class Router(Generic[R]):
 
     def _reached(self, record: R) -> Iterable[_Seat[R]]:
         """Each seat once, whichever keys of the record lead to it."""
-        keys = [None, *self._keys_of(record)]
-        shelves = [shelf for key in keys if (shelf := self._shelves.get(key)) is not None]
-        found = [shelf.seats(record, self._measures) for shelf in shelves]
-        return found[0] if len(found) == 1 else dict.fromkeys(chain.from_iterable(found))
+        find = self._shelves.get
+        shelves = [shelf for key in self._keys_of(record) if (shelf := find(key)) is not None]
+        if (shelf := find(None)) is not None:
+            shelves.append(shelf)
+        if len(shelves) == 1:
+            return shelves[0].seats(record, self._measures)
+        return dict.fromkeys(seat for shelf in shelves for seat in shelf.seats(record, self._measures))
 
     def _seats_of_mint(self, mint: str) -> list[_Seat[R]]:
         shelf = self._shelves.get((MINT, mint))

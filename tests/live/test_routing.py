@@ -160,7 +160,7 @@ def test_who_leaves_while_a_step_is_told_gets_nothing_of_it() -> None:
     itself: Reacting = Reacting(lambda: router.leave(itself))
     router.join(itself, Condition())
     router.join(Reacting(lambda: router.leave(leaving)), Condition())
-    router.join(leaving, of_mint("one"))
+    router.join(leaving, Condition())
     router.send([traded(1, "one")], NOWHERE)
     router.send([traded(2, "one")], NOWHERE)
     assert not leaving.got
