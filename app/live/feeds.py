@@ -125,10 +125,10 @@ class Feed:
         self.waiting -= step.size
         for sequence in step.unsure:
             self._step_of.pop(sequence, None)
-        newest = {mint: self._states[mint] for mint in step.tokens}
+        newest = {mint: self._states.get(mint, token) for mint, token in step.tokens.items()}
         for mint, token in step.tokens.items():
             if newest[mint] is token:
-                del self._states[mint]
+                self._states.pop(mint, None)
         return newest
 
     def _hand_out(self, step: Step, tokens: Mapping[str, TokenRecord]) -> None:

@@ -1,11 +1,15 @@
 """A feed hands out a prefix of what is stored in which every record is certain enough: in order, once, complete."""
 
+import random
+from collections.abc import Iterator
+
+import pytest
 from factories import SLOT0
 from live.noting import Noting
 from live.records import batch, gone, token, traded
 
 from app.domain.programs import Commitment
-from app.domain.records import TokenRecord, TradeRecord
+from app.domain.records import Batch, TokenRecord, TradeRecord, Withdrawn
 from app.live.feeds import Feed
 from app.live.routing import Condition
 
@@ -137,6 +141,90 @@ def test_when_the_store_goes_back_what_comes_next_is_new() -> None:
     feed.take(batch(1, traded(2)), {})
     assert sequences(subscriber) == [1, 2]
     assert feed.waiting == 0
+
+
+def test_a_store_that_goes_back_takes_the_newer_state_of_a_token_along() -> None:
+    feed, launches = Feed(CONFIRMED), Noting[TokenRecord]()
+    feed.launches.join(launches, Condition())
+    born = token(launch_sequence=1, commitment=PROCESSED, trade_count=0)
+    feed.take(batch(0, last=1, launches=(1,), tokens=(born,)), {})
+    feed.take(batch(1, early(2), tokens=(token(launch_sequence=1, trade_count=1),)), {})
+    feed.rewind(1)
+    feed.take(batch(1, finalized=SLOT0), {})
+    assert launches.got == [born]
+
+
+class Chain:
+    """A story of trades that come early, are confirmed later, become final, or leave the chain, told in batches."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(f"chain {seed}")
+        self._slot = SLOT0
+        self._final = SLOT0 - 1
+        self.sequence = 0
+        self.alive: dict[int, TradeRecord] = {}
+        self.confirmed: set[int] = set()
+
+    def batches(self, count: int) -> Iterator[Batch]:
+        for _ in range(count):
+            yield self._batch()
+        self._final = self._slot
+        yield batch(self.sequence, finalized=self._final)
+
+    def is_certain(self, sequence: int, least: Commitment) -> bool:
+        is_final = self.alive[sequence].slot <= self._final
+        return is_final or (least is CONFIRMED and sequence in self.confirmed) or least is PROCESSED
+
+    def _batch(self) -> Batch:
+        after = self.sequence
+        left = self._withdraw() if self._dice.random() < 0.15 else []
+        trades = [self._trade() for _ in range(self._dice.randrange(5))]
+        before = [each for each in self.alive if each <= after]
+        again = self._dice.sample(before, min(len(before), self._dice.randrange(4)))
+        self.confirmed.update(again)
+        if self._dice.random() < 0.3:
+            self._final = max(self._final, self._slot - self._dice.randrange(12))
+        return batch(
+            after, *trades, last=self.sequence, rolled_back=tuple(left), confirmed=tuple(again), finalized=self._final
+        )
+
+    def _trade(self) -> TradeRecord:
+        self.sequence += 1
+        self._slot += self._dice.randrange(3)
+        commitment = self._dice.choice([PROCESSED, CONFIRMED])
+        slot = max(self._slot - self._dice.choice([0, 0, 0, 5]), self._final + 1)
+        trade = self.alive[self.sequence] = traded(self.sequence, slot=slot, commitment=commitment)
+        if commitment is CONFIRMED:
+            self.confirmed.add(self.sequence)
+        return trade
+
+    def _withdraw(self) -> list[Withdrawn]:
+        """Everything in one slot that is not final; the slot has a sequence of its own."""
+        open_slots = sorted({trade.slot for trade in self.alive.values() if trade.slot > self._final})
+        if not open_slots:
+            return []
+        self.sequence += 1
+        slot = self._dice.choice(open_slots)
+        return [gone(self.alive.pop(n)) for n, trade in sorted(self.alive.items()) if trade.slot == slot]
+
+
+@pytest.mark.parametrize("commitment", [PROCESSED, CONFIRMED, FINALIZED])
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_chain_does_a_feed_is_a_prefix_that_is_certain(commitment: Commitment, seed: int) -> None:
+    chain = Chain(seed)
+    feed, subscriber = watched(commitment)
+    for each in chain.batches(80):
+        feed.take(each, {})
+        told, taken_back = sequences(subscriber), {gone.sequence for gone in subscriber.gone}
+        assert told == sorted(set(told))
+        assert {n for n in chain.alive if n <= feed.sequence} <= set(told)
+        assert all(n <= feed.sequence for n in told)
+        assert all(chain.is_certain(n, commitment) for n in told if n in chain.alive)
+    assert feed.sequence == chain.sequence
+    assert set(told) - taken_back == set(chain.alive)
+    assert feed.waiting == 0
+    if commitment is FINALIZED:
+        assert not taken_back
 
 
 def test_who_joins_while_a_step_is_told_gets_exactly_what_comes_after_the_sequence() -> None:

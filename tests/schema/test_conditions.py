@@ -26,6 +26,7 @@ from app.schema.filters import token_clause, trade_clause
 from app.schema.inputs import DateTimeFilter, FloatFilter, StringFilter, TokenFilter, TradeFilter
 from app.schema.traded import Traded
 from app.store.feed import read_batch
+from app.store.graduations import select_graduations
 from app.store.tables import tokens
 from app.store.trades import select_trades
 
@@ -185,6 +186,9 @@ async def test_a_filter_selects_the_same_tokens_live_and_stored(stored: World) -
             everything = stored.moment.tokens.values()
             live = {token.mint for token in everything if judge is None or judge(token, stored.moment)}
             assert live == {row.mint for row in rows}, chosen
+            query = select_graduations() if clause is None else select_graduations().where(clause)
+            graduated = {row.mint for row in await connection.execute(query)}
+            assert graduated == live & {each.mint for each in stored.graduations}
             selective += 0 < len(live) < len(everything)
     assert selective > 20
 
