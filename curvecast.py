@@ -435,6 +435,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--fork-every", type=_positive, metavar="SLOTS", help="replace the last 1 to 5 blocks so often"
     )
+    command.add_argument("--prepare", type=float, metavar="SECONDS", help="of the chain that are made before it starts")
+    command.add_argument("--keep", type=_positive, metavar="MEGABYTES", help="of blocks that are remembered (128)")
     command.add_argument("--host", help="address to listen on (127.0.0.1)")
     command.add_argument("--port", type=_positive, help="of JSON-RPC and WebSocket (8899)")
     command.add_argument("--geyser-port", type=_positive, metavar="PORT", help="also Yellowstone gRPC, on this port")

@@ -38,6 +38,7 @@ async def newest(node: Running, port: int) -> int:
 async def test_a_made_up_chain_moves_until_it_is_stopped(home: Path) -> None:
     port, geyser_port = free_port(), free_port()
     options = ("--speed", "40", "--fork-every", "10", "--port", str(port), "--geyser-port", str(geyser_port))
+    options += ("--prepare", "4", "--keep", "8")
     node = await start("node", *options, folder=home)
     first = await newest(node, port)
     async with asyncio.timeout(START_SECONDS):
@@ -72,6 +73,7 @@ async def test_a_recording_is_laid_out_as_blocks(home: Path) -> None:
         (("--recording", "nowhere.json"), "there is no recording nowhere.json"),
         (("--failed", "1"), "--failed must be at least 0 and below 1"),
         (("--speed", "0"), "--speed must be above 0"),
+        (("--prepare", "-1"), "--prepare must be at least 0"),
         (("--rate", "-1"), "--rate must be above 0"),
     ],
 )

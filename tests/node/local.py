@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -12,12 +13,11 @@ from typing import Final
 from app.domain.programs import Commitment
 from app.errors import InvalidInput, StartupError
 from node.chain import FINALITY, SLOTS_PER_SECOND, Chain, Mix
-from node.material import Material, recorded, simulated
+from node.material import Filling, Material, followed, made_before, recorded, simulated
 from node.serving import serve_node
-from node.yellowstone import serve_geyser
+from node.streams import Info
+from node.yellowstone import REMEMBERED, serve_geyser, written_once
 
-_KEEP_BYTES: Final = 128 << 20
-"""Some seven minutes of 40 trades a second; the process takes about three times as much."""
 _PAST: Final = FINALITY + 5
 """Slots that are there at the start, so that something is finalized."""
 _MAX_FORK: Final = 5
@@ -41,6 +41,11 @@ class LocalOptions:
     """Share of slots without a block."""
     fork_every: int | None = None
     """Slots between forks of 1 to 5 blocks."""
+    prepare: float = 0.0
+    """Seconds of the chain's time that are made before it is served: a busy one then costs little while it is read."""
+    keep: int = 128
+    """Megabytes of blocks that are remembered: some seven minutes of 40 trades a second. The process takes about three
+    times as much."""
     host: str = "127.0.0.1"
     port: int = 8899
     geyser_port: int | None = None
@@ -62,7 +67,9 @@ async def serve_local(options: LocalOptions) -> AsyncIterator[LocalChain]:
     """Serves while the block runs. StartupError for what cannot be served, or where the port is taken."""
     _check(options)
     mix = Mix(seed=options.seed, failed_share=options.failed, skipped_share=options.skipped)
-    chain = Chain(_material(options), mix, keep_bytes=_KEEP_BYTES)
+    material = _material(options)
+    made = await made_before(material, _PAST + ceil(options.prepare * SLOTS_PER_SECOND))
+    chain = Chain(followed(made, material), mix, keep_bytes=options.keep << 20)
     await chain.advance(_PAST)
     async with AsyncExitStack() as stack:
         try:
@@ -72,7 +79,10 @@ async def serve_local(options: LocalOptions) -> AsyncIterator[LocalChain]:
             raise StartupError(f"{where} cannot be opened ({error.strerror}): name another --port.") from error
         addresses = [f"JSON-RPC   http://{options.host}:{node.port}", f"WebSocket  ws://{options.host}:{node.port}"]
         if options.geyser_port is not None:
-            geyser = await stack.enter_async_context(serve_geyser(node, host=options.host, port=options.geyser_port))
+            written = _written(made)
+            geyser = await stack.enter_async_context(
+                serve_geyser(node, host=options.host, port=options.geyser_port, written=written)
+            )
             addresses.append(f"gRPC       http://{options.host}:{geyser.port}")
         moving = asyncio.create_task(_run(chain, options))
         stack.callback(moving.cancel)
@@ -83,6 +93,8 @@ def _check(options: LocalOptions) -> None:
     for name, share in (("--failed", options.failed), ("--skipped", options.skipped)):
         if not 0 <= share < 1:
             raise InvalidInput(f"{name} must be at least 0 and below 1; {share:g} is not.")
+    if not 0 <= options.prepare <= 3_600:
+        raise InvalidInput(f"--prepare must be at least 0 and at most 3600 seconds; {options.prepare:g} is not.")
     if not 0 < options.speed <= 1_000:
         raise InvalidInput(f"--speed must be above 0 and at most 1000; {options.speed:g} is not.")
 
@@ -92,6 +104,14 @@ def _material(options: LocalOptions) -> Material:
         return recorded(options.recording)
     started = int(time.time() - _PAST / SLOTS_PER_SECOND)
     return simulated(seed=options.seed, rate=options.rate, tokens=options.tokens, started=started)
+
+
+def _written(made: Sequence[Filling]) -> Info:
+    transactions = [landed for filling in made for landed in filling.landed]
+    written = written_once(REMEMBERED + len(transactions))
+    for each in transactions:
+        written(each)
+    return written
 
 
 async def _run(chain: Chain, options: LocalOptions) -> None:

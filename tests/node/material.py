@@ -1,7 +1,7 @@
 """What blocks are filled with: the transactions of one slot after the other, from a simulation or from recordings."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -70,6 +70,22 @@ async def recorded(path: Path, *, per_slot: int = 10) -> Material:
     if not count:
         raise StartupError(f"{path} holds no transaction with its instructions: logs and raw events make no block.")
     yield Filling(block_time, landed)
+
+
+async def made_before(material: Material, slots: int) -> list[Filling]:
+    """The first so many slots, made now: what serves them later has its time for that alone."""
+    made: list[Filling] = []
+    while len(made) < slots and (filling := await anext(material, None)) is not None:
+        made.append(filling)
+    return made
+
+
+async def followed(made: Iterable[Filling], material: Material) -> Material:
+    """What was made before, then what is made as it goes."""
+    for each in made:
+        yield each
+    async for each in material:
+        yield each
 
 
 async def given(*fillings: list[Landed]) -> Material:

@@ -1,6 +1,7 @@
 """A landed transaction as Yellowstone sends it: the validator's storage format in protobuf."""
 
 import struct
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,9 +10,31 @@ from indexer import base58
 from indexer.sources.geyser import geyser_pb2 as pb
 from node.blocks import is_vote
 from node.landed import Landed
+from node.wire import compact
 
+_BYTES: Final = 2
+"""Wire type of what carries its length (protobuf.dev, Encoding)."""
 _ERROR: Final = struct.pack("<IBII", 8, 2, 25, 6002)
 """bincode of `InstructionError(2, Custom(6002))`, whatever the error was: clients only look whether there is one."""
+
+
+def transaction_update(filters: Sequence[str], info: bytes, index: int, slot: int) -> bytes:
+    """A SubscribeUpdate around a transaction that is written already. Fields that are appended to a written message
+    are as if they were written with it, so that one writing serves every subscriber and every block."""
+    place = pb.SubscribeUpdateTransactionInfo(index=index).SerializeToString()
+    transaction = _field(pb.SubscribeUpdateTransaction.TRANSACTION_FIELD_NUMBER, info + place)
+    rest = pb.SubscribeUpdateTransaction(slot=slot).SerializeToString()
+    head = pb.SubscribeUpdate(filters=filters).SerializeToString()
+    return head + _field(pb.SubscribeUpdate.TRANSACTION_FIELD_NUMBER, transaction + rest)
+
+
+def _field(number: int, value: bytes) -> bytes:
+    return compact(number << 3 | _BYTES) + compact(len(value)) + value
+
+
+def written_info(landed: Landed) -> bytes:
+    """The transaction with its meta, without its place in a block."""
+    return transaction_info(landed, 0).SerializeToString()
 
 
 def transaction_info(landed: Landed, index: int) -> pb.SubscribeUpdateTransactionInfo:

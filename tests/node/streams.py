@@ -12,6 +12,7 @@ from node.blocks import Block, is_vote
 from node.chain import Step
 from node.faults import Fault, Kind
 from node.landed import Landed
+from node.protobuf import transaction_update
 from node.serving import Node
 
 STEPS: Final = (Step.PROCESSED, Step.CONFIRMED, Step.FINALIZED)
@@ -26,7 +27,7 @@ FAILURES: Final = {
     Kind.MALFORMED: (grpc.StatusCode.INTERNAL, "failed to decode Protobuf message"),
 }
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-Info: TypeAlias = Callable[[Landed, int], pb.SubscribeUpdateTransactionInfo]
+Info: TypeAlias = Callable[[Landed], bytes]
 """Writes a transaction, or remembers how it was written for another subscriber."""
 
 
@@ -63,8 +64,12 @@ class Stream:
 
     def put(self, on: str, update: pb.SubscribeUpdate) -> None:
         """Queues an update, unless a fault has something against it."""
-        update.created_at.GetCurrentTime()
-        data = update.SerializeToString()
+        self._put(on, update.SerializeToString())
+
+    def _put(self, on: str, update: bytes) -> None:
+        now = pb.SubscribeUpdate()
+        now.created_at.GetCurrentTime()
+        data = update + now.SerializeToString()
         fault = self._node.faults.take(on)
         kind = fault.kind if fault else None
         if kind is Kind.DROP:
@@ -118,8 +123,7 @@ class Stream:
         for index, landed in enumerate(block.transactions):
             names = [name for name, wanted in filters.items() if _matches(wanted, landed)]
             if names:
-                update = pb.SubscribeUpdateTransaction(transaction=self._info(landed, index), slot=block.slot)
-                self.put("transaction", pb.SubscribeUpdate(filters=names, transaction=update))
+                self._put("transaction", transaction_update(names, self._info(landed), index, block.slot))
 
     def _block_meta(self, block: Block) -> None:
         if self.request.blocks_meta:

@@ -24,11 +24,11 @@ def base64_of(transaction: dict[str, Any], version: Any) -> str:
     body = _body(message)
     if version == 0:
         body = b"\x80" + body + _lookups(message.get("addressTableLookups") or [])
-    return b64encode(_short(len(transaction["signatures"])) + signatures + body).decode()
+    return b64encode(compact(len(transaction["signatures"])) + signatures + body).decode()
 
 
-def _short(value: int) -> bytes:
-    """Solana's compact-u16."""
+def compact(value: int) -> bytes:
+    """Solana's compact-u16, which is also how protobuf writes numbers."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -44,21 +44,21 @@ def _header(message: dict[str, Any]) -> bytes:
 
 def _body(message: dict[str, Any]) -> bytes:
     keys = b"".join(base58.address_bytes(key) for key in message["accountKeys"])
-    out = _header(message) + _short(len(message["accountKeys"])) + keys
-    out += base58.address_bytes(message["recentBlockhash"]) + _short(len(message["instructions"]))
+    out = _header(message) + compact(len(message["accountKeys"])) + keys
+    out += base58.address_bytes(message["recentBlockhash"]) + compact(len(message["instructions"]))
     for each in message["instructions"]:
         data = base58.decode(each["data"])
-        out += bytes([each["programIdIndex"]]) + _short(len(each["accounts"])) + bytes(each["accounts"])
-        out += _short(len(data)) + data
+        out += bytes([each["programIdIndex"]]) + compact(len(each["accounts"])) + bytes(each["accounts"])
+        out += compact(len(data)) + data
     return out
 
 
 def _lookups(tables: list[dict[str, Any]]) -> bytes:
-    out = _short(len(tables))
+    out = compact(len(tables))
     for table in tables:
         out += base58.address_bytes(table["accountKey"])
         for indexes in (table["writableIndexes"], table["readonlyIndexes"]):
-            out += _short(len(indexes)) + bytes(indexes)
+            out += compact(len(indexes)) + bytes(indexes)
     return out
 
 

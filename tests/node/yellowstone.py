@@ -16,19 +16,21 @@ import grpc.aio
 from app.domain.programs import Commitment
 from indexer.sources.geyser import geyser_pb2 as pb
 from node.faults import Kind
-from node.protobuf import transaction_info
+from node.protobuf import written_info
 from node.rpc import VERSION
 from node.serving import Node
-from node.streams import FAILURES, STEPS, Context, Stream
+from node.streams import FAILURES, STEPS, Context, Info, Stream
 
 _COMMITMENTS: Final = (Commitment.PROCESSED, Commitment.CONFIRMED, Commitment.FINALIZED)
+REMEMBERED: Final = 4_000
+"""Transactions that are written once for all subscribers."""
 _OPTIONS: Final = (("grpc.max_receive_message_length", 64 << 20), ("grpc.so_reuseport", 0))
 
 
 class Geyser:
     """One gRPC server over a node's chain and faults. `ping_seconds`: how often it pings."""
 
-    def __init__(self, node: Node, *, ping_seconds: float = 10.0) -> None:
+    def __init__(self, node: Node, *, ping_seconds: float = 10.0, written: Info | None = None) -> None:
         self.node = node
         self.port = 0
         self.ping_seconds = ping_seconds
@@ -36,7 +38,7 @@ class Geyser:
         """How far back `from_slot` reaches; None as far as the chain remembers."""
         self.subscriptions: list[pb.SubscribeRequest] = []
         """The first request of each stream, in order."""
-        self.info = lru_cache(maxsize=4_000)(transaction_info)
+        self.info = written or written_once(REMEMBERED)
 
     @property
     def url(self) -> str:
@@ -143,12 +145,18 @@ class Geyser:
         self.node.hub.connections.add(stream)
 
 
+def written_once(most: int) -> Info:
+    """Writes each transaction once, and remembers so many of them."""
+    return lru_cache(maxsize=most)(written_info)
+
+
 @asynccontextmanager
 async def serve_geyser(
-    node: Node, *, port: int = 0, host: str = "127.0.0.1", ping_seconds: float = 10.0
+    node: Node, *, port: int = 0, host: str = "127.0.0.1", ping_seconds: float = 10.0, written: Info | None = None
 ) -> AsyncIterator[Geyser]:
-    """A gRPC face of `node` while the block runs, on a free port unless given."""
-    geyser = Geyser(node, ping_seconds=ping_seconds)
+    """A gRPC face of `node` while the block runs, on a free port unless given; `written` may have written transactions
+    beforehand."""
+    geyser = Geyser(node, ping_seconds=ping_seconds, written=written)
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((geyser.handlers(),))
     geyser.port = server.add_insecure_port(f"{host}:{port}")
