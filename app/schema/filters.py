@@ -56,6 +56,8 @@ AnyFilter = TypeVar("AnyFilter", TokenFilter, TradeFilter)
 class _TokenTerms:
     """What the words of a TokenFilter stand for; measures are made when they are asked for."""
 
+    mint: Callable[[StringFilter | None], list[Clause]]
+    creator: Callable[[StringFilter | None], list[Clause]]
     protocol: Callable[[Sequence[Protocol]], Clause]
     stage: Callable[[], Column]
     last_trade_at: Column
@@ -74,6 +76,8 @@ def token_clause(chosen: TokenFilter | None, head_time: int, rates: Rates) -> Cl
     """
     check_size(chosen)
     terms = _TokenTerms(
+        mint=lambda asked: _addresses(asked, tokens.c.mint, "mintAddress"),
+        creator=lambda asked: _addresses(asked, tokens.c.creator, "creatorAddress"),
         protocol=_has_venue_of,
         stage=lambda: tokens.c.stage,
         last_trade_at=tokens.c.last_trade_at,
@@ -99,8 +103,8 @@ def _token_clause(chosen: TokenFilter | None, terms: _TokenTerms) -> Clause | No
     if not chosen:
         return None
     clauses = _joined(chosen, lambda branch: _token_clause(branch, terms))
-    clauses += _addresses(chosen.mint_address, tokens.c.mint, "mintAddress")
-    clauses += _addresses(chosen.creator_address, tokens.c.creator, "creatorAddress")
+    clauses += terms.mint(chosen.mint_address)
+    clauses += terms.creator(chosen.creator_address)
     clauses += _addresses(chosen.quote_mint, tokens.c.quote_mint, "quoteMint")
     clauses += [terms.protocol(chosen.protocol)] if isinstance(chosen.protocol, list) else []
     clauses += [among(terms.stage(), chosen.stage)] if isinstance(chosen.stage, list) else []
@@ -120,9 +124,9 @@ def _trade_clause(chosen: TradeFilter | None, ago: Callable[[int], Any]) -> Clau
     if not chosen:
         return None
     clauses = _joined(chosen, lambda branch: _trade_clause(branch, ago))
-    clauses += _ids(chosen.mint_address, trades.c.token_id, (tokens.c.id, tokens.c.mint), "mintAddress")
+    clauses += _of_mint(chosen.mint_address)
     clauses += _ids(chosen.trader_address, trades.c.trader_id, (wallets.c.id, wallets.c.address), "traderAddress")
-    clauses += _ids(chosen.creator_address, trades.c.token_id, (tokens.c.id, tokens.c.creator), "creatorAddress")
+    clauses += _of_creator(chosen.creator_address)
     clauses += [among(trades.c.protocol, chosen.protocol)] if isinstance(chosen.protocol, list) else []
     clauses += [venues.c.kind == chosen.program] if chosen.program else []
     clauses += [trades.c.side == chosen.side] if chosen.side else []
@@ -139,6 +143,8 @@ def _at_the_trade() -> _TokenTerms:
     """A token as the row of a trade knows it, and by what never changes of it: judged today or when the trade was
     live, it is the same. Ages are those at the trade; the depth is that of the venue it ran on."""
     return _TokenTerms(
+        mint=_of_mint,
+        creator=_of_creator,
         protocol=lambda protocols: or_(among(tokens.c.protocol, protocols), among(trades.c.protocol, protocols)),
         stage=_stage_after,
         last_trade_at=trades.c.block_time,
@@ -181,6 +187,14 @@ def _addresses(chosen: StringFilter | None, column: Column, name: str) -> list[C
     if asked.excluded is not None:
         clauses.append(func.coalesce(not_(among(column, asked.excluded)), True))
     return clauses
+
+
+def _of_mint(chosen: StringFilter | None) -> list[Clause]:
+    return _ids(chosen, trades.c.token_id, (tokens.c.id, tokens.c.mint), "mintAddress")
+
+
+def _of_creator(chosen: StringFilter | None) -> list[Clause]:
+    return _ids(chosen, trades.c.token_id, (tokens.c.id, tokens.c.creator), "creatorAddress")
 
 
 def _ids(chosen: StringFilter | None, number: Column, named: tuple[Column, Column], name: str) -> list[Clause]:
