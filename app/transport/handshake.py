@@ -21,7 +21,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 from websockets.utils import accept_key
 
-from app.transport.wire import Shared, Wire
+from app.transport.wire import Outbox, Wire
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _EXTENSION: Final = "curvecast.wire"
 _VERSION: Final = b"13"
 _KEY_BYTES: Final = 16
 _ABNORMAL: Final = 1006
-TakeOver: TypeAlias = Callable[[Shared], Wire]
+TakeOver: TypeAlias = Callable[[Outbox], Wire]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
@@ -163,10 +163,10 @@ class Handshake(asyncio.Protocol):
         self._transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
         self._transport.close()
 
-    def _take_over(self, shared: Shared) -> Wire:
+    def _take_over(self, outbox: Outbox) -> Wire:
         if self._is_gone:
             raise WebSocketDisconnect(_ABNORMAL)
-        wire = Wire(self._transport, self._connections, shared)
+        wire = Wire(self._transport, self._connections, outbox)
         self._transport.set_protocol(wire)
         self._connections.discard(self)
         self._is_handed_over = True
@@ -176,7 +176,7 @@ class Handshake(asyncio.Protocol):
         return wire
 
 
-async def open_wire(socket: WebSocket, shared: Shared, subprotocol: str | None = None) -> Wire:
+async def open_wire(socket: WebSocket, outbox: Outbox, subprotocol: str | None = None) -> Wire:
     """Accepts a WebSocket and takes it over; nothing may be sent or received over ASGI after this.
 
     Raises RuntimeError under a server that was not started with our options.
@@ -185,7 +185,7 @@ async def open_wire(socket: WebSocket, shared: Shared, subprotocol: str | None =
     if handed is None:
         raise RuntimeError("WebSockets need `app.transport.server.server_options`: start with `curvecast serve`.")
     await socket.accept(subprotocol)
-    return handed(shared)
+    return handed(outbox)
 
 
 def _parse(request: bytes) -> tuple[bytes, bytes, Headers]:

@@ -15,7 +15,7 @@ from app.fanout.members import Member
 from app.fanout.payloads import Payload
 from app.metrics import Metrics
 from app.transport.frames import head
-from app.transport.wire import HIGH_WATER, Wire
+from app.transport.wire import HIGH_WATER, Outbox, Wire
 
 _BEFORE: Final = b'{"type":"next","payload":'
 _BETWEEN: Final = b',"id":'
@@ -24,9 +24,10 @@ _BETWEEN: Final = b',"id":'
 class WsRoad:
     """For all members whose id takes the same number of bytes. `roads` makes one of each."""
 
-    __slots__ = ("_metrics", "_tail_bytes")
+    __slots__ = ("_metrics", "_outbox", "_tail_bytes")
 
-    def __init__(self, metrics: Metrics, tail_bytes: int) -> None:
+    def __init__(self, outbox: Outbox, metrics: Metrics, tail_bytes: int) -> None:
+        self._outbox = outbox
         self._metrics = metrics
         self._tail_bytes = tail_bytes
 
@@ -49,6 +50,7 @@ class WsRoad:
 
     def _write(self, payloads: Sequence[Payload], heads: list[bytes], members: Iterable["WsMember"]) -> None:
         """The innermost loop of the product: what is written out here would cost more as calls than it does."""
+        turn = self._outbox.begin()
         only = heads[0] if len(heads) == 1 else None
         heads = [*heads, b""]
         delivered = 0
@@ -57,7 +59,12 @@ class WsRoad:
             if wire.is_full or member.backlog is not None:
                 member.hold(payloads)
                 continue
-            wire.transport.write(only + member.tail if only is not None else member.tail.join(heads))
+            frames = only + member.tail if only is not None else member.tail.join(heads)
+            if wire.turn == turn:
+                wire.queue(frames)
+            else:
+                wire.turn = turn
+                wire.transport.write(frames)
             delivered += 1
         self._metrics.payloads.add("subscription", delivered * len(payloads))
 
@@ -76,14 +83,15 @@ class WsRoad:
 class Roads:
     """One road for each length that ids have."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, outbox: Outbox, metrics: Metrics) -> None:
+        self._outbox = outbox
         self._metrics = metrics
         self._roads: dict[int, WsRoad] = {}
 
     def of(self, tail: bytes) -> WsRoad:
         road = self._roads.get(len(tail))
         if road is None:
-            road = self._roads[len(tail)] = WsRoad(self._metrics, len(tail))
+            road = self._roads[len(tail)] = WsRoad(self._outbox, self._metrics, len(tail))
         return road
 
 

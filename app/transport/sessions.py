@@ -17,7 +17,7 @@ from app.transport.messages import SUBPROTOCOL
 from app.transport.road import Roads
 from app.transport.session import Session, Subscriptions, Surroundings
 from app.transport.watch import Watch
-from app.transport.wire import KEEPALIVE_SECONDS, Shared
+from app.transport.wire import KEEPALIVE_SECONDS, Outbox
 
 _BAD_SUBPROTOCOL: Final = 4406
 _BATCH: Final = 100
@@ -36,9 +36,9 @@ class Sessions:
         self, operations: Operations, subscriptions: Subscriptions, settings: Settings, metrics: Metrics
     ) -> None:
         self._settings = settings
-        self._shared = Shared(settings.max_frame_bytes, metrics.closes, Watch(KEEPALIVE_SECONDS))
+        self._outbox = Outbox(settings.max_frame_bytes, metrics.closes, Watch(KEEPALIVE_SECONDS))
         self._open: set[Session] = set()
-        roads = Roads(metrics)
+        roads = Roads(self._outbox, metrics)
         self._around = Surroundings(operations, subscriptions, roads, settings, metrics, self._open)
         self.is_draining = False
 
@@ -55,12 +55,12 @@ class Sessions:
             await socket.send_denial_response(PlainTextResponse("The server restarts: try again.\n", 503, headers))
         elif SUBPROTOCOL not in scope["subprotocols"]:
             reason = f"Subprotocol not acceptable: offer {SUBPROTOCOL}"
-            (await open_wire(socket, self._shared)).close(_BAD_SUBPROTOCOL, reason)
+            (await open_wire(socket, self._outbox)).close(_BAD_SUBPROTOCOL, reason)
         elif self.open >= self._settings.max_sockets:
             reason = f"SUBSCRIPTION_LIMIT: sockets, at most {self._settings.max_sockets:,}. Try again later"
-            (await open_wire(socket, self._shared, SUBPROTOCOL)).close(CloseCode.TRY_AGAIN_LATER, reason)
+            (await open_wire(socket, self._outbox, SUBPROTOCOL)).close(CloseCode.TRY_AGAIN_LATER, reason)
         else:
-            Session(await open_wire(socket, self._shared, SUBPROTOCOL), self._around)
+            Session(await open_wire(socket, self._outbox, SUBPROTOCOL), self._around)
 
     async def drain(self) -> None:
         """Refuses new sockets and closes those that are open with 1012, in batches and in no order, so that their

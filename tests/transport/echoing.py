@@ -18,7 +18,7 @@ from app.metrics import Count
 from app.transport.frames import frame
 from app.transport.handshake import open_wire
 from app.transport.watch import Watch
-from app.transport.wire import Listener, Shared, Wire
+from app.transport.wire import Listener, Outbox, Wire
 
 SECONDS = 10.0
 MASK = b"\x37\xfa\x21\x3d"
@@ -58,11 +58,11 @@ class Echo(Listener):
 
 def echo_app(listeners: list[Echo] | None = None, *, keepalive: float = 20.0, limit: int = LIMIT) -> Starlette:
     """Each socket that opens is added to `listeners`."""
-    shared = Shared(limit, Count("closes", "Closes.", "code"), Watch(keepalive))
+    outbox = Outbox(limit, Count("closes", "Closes.", "code"), Watch(keepalive))
 
     class Endpoint:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            listener = Echo(await open_wire(WebSocket(scope, receive, send), shared))
+            listener = Echo(await open_wire(WebSocket(scope, receive, send), outbox))
             if listeners is not None:
                 listeners.append(listener)
 
