@@ -10,7 +10,7 @@ T ?= tests
 B ?= decode
 
 .DEFAULT_GOAL := help
-.PHONY: help run test install check replay schema proto migration bench chaos lock clean
+.PHONY: help run test install check replay schema proto migration bench bench-peers chaos lock clean
 
 run: install ## Installs what it needs, then a live market at http://127.0.0.1:8000/graphql (SOURCE=simulate)
 	@exec $(BIN)/curvecast up --source $(SOURCE)
@@ -39,8 +39,10 @@ proto: $(VENV)/.dev ## Writes the gRPC messages from indexer/sources/geyser/geys
 migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes"; needs CURVECAST_DATABASE_URL)
 	$(BIN)/alembic revision --autogenerate -m "$(m)"
 
-bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, sources, latency, refusals, simulate)
+bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, sources, latency, query, refusals, simulate)
 	$(BIN)/python bench/$(B).py
+
+bench-peers: bench/peers/node_modules ## Installs the servers that `make bench B=query` measures beside ours (needs Node 20 and npm)
 
 chaos: $(VENV)/.dev ## Kills, cuts and forks under real processes, then judges every table (C="--scenario forks --seed 2")
 	@$(BIN)/python -m chaos.run $(C)
@@ -51,7 +53,7 @@ lock: ## Writes requirements*.txt again from pyproject.toml (needs uv)
 	$(LOCK) --group node -o requirements-node.txt
 
 clean: ## Removes what install and run made here, the local store too
-	rm -rf $(VENV) .curvecast app/transport/graphiql web/node_modules
+	rm -rf $(VENV) .curvecast app/transport/graphiql web/node_modules bench/peers/node_modules
 
 help: ## Prints this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +74,10 @@ $(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/bin/pip
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV)"
 	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+bench/peers/node_modules: bench/peers/package-lock.json
+	npm --prefix bench/peers ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Node builds the page once and is not needed afterwards: from PATH where it is new enough, else from a wheel.
