@@ -97,10 +97,15 @@ class Feed:
             self.close()
 
     def _confirm(self, batch: Batch) -> None:
+        """What waits and is certain now. A launch is, once anything later of its token is."""
+        if not self._step_of:
+            return
+        certain = [token.launch_sequence for token in batch.tokens if token.as_of.commitment >= self.commitment]
         if self.commitment is Commitment.CONFIRMED:
-            for sequence in batch.confirmed:
-                if (step := self._step_of.pop(sequence, None)) is not None:
-                    del step.unsure[sequence]
+            certain += batch.confirmed
+        for sequence in certain:
+            if sequence is not None and (step := self._step_of.pop(sequence, None)) is not None:
+                del step.unsure[sequence]
 
     def _withdraw(self, batch: Batch) -> list[Withdrawn]:
         """Lets go of what waits; returns what was handed out, to be told in its turn."""

@@ -123,6 +123,16 @@ def test_a_launch_waits_too_and_comes_with_its_newest_state() -> None:
     assert feed.sequence == 2
 
 
+def test_a_launch_is_confirmed_by_what_comes_later_of_its_token() -> None:
+    feed, launches = Feed(CONFIRMED), Noting[TokenRecord]()
+    feed.launches.join(launches, Condition())
+    feed.take(batch(0, last=1, launches=(1,), tokens=(token(launch_sequence=1, commitment=PROCESSED),)), {})
+    assert not launches.got
+    feed.take(batch(1, traded(2, slot=SLOT0 + 1), tokens=(token(slot=SLOT0 + 1, launch_sequence=1),)), {})
+    assert [each.launch_sequence for each in launches.got] == [1]
+    assert feed.sequence == 2
+
+
 def test_a_feed_that_holds_back_too_much_ends_its_subscribers() -> None:
     feed, subscriber = watched(CONFIRMED, most_waiting=3)
     feed.take(batch(0, *(early(n) for n in (1, 2, 3))), {})
@@ -148,7 +158,8 @@ def test_a_store_that_goes_back_takes_the_newer_state_of_a_token_along() -> None
     feed.launches.join(launches, Condition())
     born = token(launch_sequence=1, commitment=PROCESSED, trade_count=0)
     feed.take(batch(0, last=1, launches=(1,), tokens=(born,)), {})
-    feed.take(batch(1, early(2), tokens=(token(launch_sequence=1, trade_count=1),)), {})
+    newer = token(launch_sequence=1, commitment=PROCESSED, trade_count=1)
+    feed.take(batch(1, early(2), tokens=(newer,)), {})
     feed.rewind(1)
     feed.take(batch(1, finalized=SLOT0), {})
     assert launches.got == [born]
