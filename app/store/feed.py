@@ -23,7 +23,6 @@ from app.domain.records import (
 from app.store.graduations import read_graduations_by_sequence
 from app.store.rows import AnyRow, to_seconds, to_time
 from app.store.settled import SETTLED_SLOT
-from app.store.starts import GRADUATIONS, LAUNCHES, TRADES, read_after
 from app.store.tables import feed, graduations, rates, retractions, tokens, trades
 from app.store.tokens import read_launches, read_tokens, read_tokens_by_id
 from app.store.trades import read_trades_by_sequence
@@ -96,28 +95,6 @@ async def read_stored_graduations(engine: AsyncEngine, after: int, last: int) ->
     """Graduations in (after, last], at most `PAGE`, in feed order."""
     async with engine.connect() as connection:
         return await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)
-
-
-async def read_trades_after(
-    engine: AsyncEngine, after: int, last: int, clause: ColumnElement[bool] | None = None, limit: int = PAGE
-) -> list[TradeRecord]:
-    """The first stored trades that `clause` (on `app.store.trades.select_trades`) selects with a sequence in
-    (after, last], in feed order; fewer than `limit` only where there are no more."""
-    return await read_after(engine, TRADES, after, last, clause, limit)
-
-
-async def read_launches_after(
-    engine: AsyncEngine, after: int, last: int, clause: ColumnElement[bool] | None = None, limit: int = PAGE
-) -> list[TokenRecord]:
-    """The same of launched tokens, by a clause on `tokens`; they come with their newest state."""
-    return await read_after(engine, LAUNCHES, after, last, clause, limit)
-
-
-async def read_graduations_after(
-    engine: AsyncEngine, after: int, last: int, clause: ColumnElement[bool] | None = None, limit: int = PAGE
-) -> list[GraduationRecord]:
-    """The same of graduations, by a clause on `app.store.graduations.select_graduations`, as one on their tokens."""
-    return await read_after(engine, GRADUATIONS, after, last, clause, limit)
 
 
 async def read_withdrawn(engine: AsyncEngine, after: int, last: int) -> tuple[Withdrawn, ...]:
