@@ -74,7 +74,7 @@ async def _read(listener: Listener, got: list[int], most: int) -> None:
     with suppress(TimeoutError, Ended):
         async with asyncio.timeout(0.1):
             for _ in range(most):
-                got += [record.sequence for record in (await listener.read()).records]
+                got += [record.sequence for record in await listener.records(1)]
 
 
 @pytest.mark.parametrize("seed", range(6))
