@@ -43,9 +43,17 @@ class CursorInvalid(InvalidInput):
 
 
 class CursorExpired(InvalidInput):
-    """A cursor older than what is kept."""
+    """A cursor older than what is kept; `cursor` is the oldest that can be resumed after."""
 
     code = "CURSOR_EXPIRED"
+
+    def __init__(self, message: str, cursor: str) -> None:
+        super().__init__(message)
+        self.cursor = cursor
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"code": self.code, "cursor": self.cursor}
 
 
 class NotIndexed(CurvecastError):

@@ -65,6 +65,8 @@ class TradeRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     priority_fee: int | None
     is_first_trade: bool
     """Whether it is the trader's first indexed trade in this token, in chain order; an older one takes its place."""
+    price_paid: Decimal | None = None
+    """Only where several trades were merged for a slow reader: the newest one's price, which the sums do not tell."""
 
     @property
     def slot(self) -> int:

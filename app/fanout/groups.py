@@ -152,10 +152,7 @@ class Group(Generic[R]):
             self._await_turn()
 
     def _emit(self, records: Sequence[R], gap: Gap | None) -> None:
-        most = self.plan.options.max_batch
-        for first in range(0, len(records), most):
-            self._run(self.plan.packing.pack(records[first : first + most], self._told(gap)))
-            gap = None
+        self._run(self.plan.packing.pack(records, self._told(gap)))
 
     def _run(self, events: Sequence[Event | None]) -> None:
         present = [event for event in events if event is not None]
@@ -209,12 +206,8 @@ class Group(Generic[R]):
         ]
 
     async def _remade(self, records: Sequence[R], gap: Gap | None) -> Sequence[Payload]:
-        moment, most = self.now(), self.plan.options.max_batch
-        events: list[Event] = []
-        for first in range(0, len(records), most):
-            told = Circumstances(moment, StreamPhase.LIVE, gap)
-            events += self.plan.packing.pack(records[first : first + most], told)
-            gap = None
+        moment = self.now()
+        events = self.plan.packing.pack(records, Circumstances(moment, StreamPhase.LIVE, gap))
         return await self.made(events, moment)
 
     # ------------------------------------------------------------ end

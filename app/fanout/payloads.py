@@ -1,6 +1,7 @@
 """What a subscription sends: one response, made once for everybody who asked the same."""
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class Payload:
@@ -9,7 +10,7 @@ class Payload:
     __slots__ = ("before", "body", "cursor", "records", "sequence")
 
     def __init__(
-        self, body: bytes, sequence: int, cursor: str | None, before: str | None, records: Sequence[object]
+        self, body: bytes, sequence: int, cursor: str | None, before: str | None, records: Sequence[Any]
     ) -> None:
         self.body = body
         """The whole response: `data`, `errors`, `extensions`."""

@@ -81,8 +81,7 @@ class Replay(Generic[R]):
         return last
 
     async def _send(self, records: Sequence[R]) -> None:
-        size = self._plan.options.max_batch
-        at_once = size if size > 1 else _AT_ONCE
+        at_once = max(self._plan.options.max_batch, _AT_ONCE)
         for first in range(0, len(records), at_once):
             moment = self._group.now()
             events = self._plan.packing.pack(records[first : first + at_once], _told(moment))

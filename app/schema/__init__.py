@@ -32,4 +32,6 @@ core_schema.description = _DESCRIPTION
 def sdl() -> str:
     """The contract as `graphql/schema.graphql` holds it: directives, root types, then all types by name."""
     roots = "schema {\n  query: Query\n  subscription: Subscription\n}"
-    return f'"""\n{_DESCRIPTION}\n"""\n{roots}\n\n{print_schema(schema)}\n'
+    # Directives of the GraphQL specification itself are not declared again.
+    types = print_schema(schema).replace("directive @oneOf on INPUT_OBJECT\n\n", "")
+    return f'"""\n{_DESCRIPTION}\n"""\n{roots}\n\n{types}\n'

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import msgspec
@@ -57,18 +58,23 @@ class Packed(ABC, Generic[R]):
 
     has_cursor_extension = False
 
-    def __init__(self, sequence_of: Callable[[R], int], cursor_of: Callable[[R], str]) -> None:
+    def __init__(self, sequence_of: Callable[[R], int], cursor_of: Callable[[R], str], max_batch: int) -> None:
         self._sequence_of = sequence_of
         self._cursor_of = cursor_of
+        self._max_batch = max_batch
 
     @abstractmethod
     def view(self, records: Sequence[R], gone: Sequence[Withdrawn], cursor: str, told: Circumstances) -> PayloadView:
         """The value of a payload."""
 
     def pack(self, records: Sequence[R], told: Circumstances) -> list[Event]:
-        cursor = self._cursor_of(records[-1])
-        view = self.view(records, (), cursor, told)
-        return [Event(view, self._sequence_of(records[-1]), cursor, records)]
+        events = []
+        for first in range(0, len(records), self._max_batch):
+            part = records[first : first + self._max_batch]
+            cursor = self._cursor_of(part[-1])
+            events.append(Event(self.view(part, (), cursor, told), self._sequence_of(part[-1]), cursor, part))
+            told = replace(told, gap=None)
+        return events
 
     def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:
         return Event(self.view((), (), cursor, told), told.moment.sequence, cursor, ())

@@ -58,7 +58,7 @@ class Packing(Protocol[R_contra]):
     """Whether each payload carries its cursor in `extensions`: fields whose own type has no place for it."""
 
     def pack(self, records: Sequence[R_contra], told: Circumstances) -> list[Event]:
-        """All of `records`, which are no more than fit into one payload unless each is one of its own."""
+        """All of `records`, in as many payloads as they need; a gap is told by the first."""
 
     def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:
         """A payload that says where the stream is; None where the field has none."""

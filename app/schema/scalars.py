@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NewType
 
 import strawberry
@@ -75,7 +76,16 @@ def _literal_text(node: ValueNode) -> object:
 
 def format_time(value: datetime | int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    moment = datetime.fromtimestamp(value, UTC) if isinstance(value, int) else value.astimezone(UTC)
+    return _format_seconds(value) if isinstance(value, int) else _format_moment(value.astimezone(UTC))
+
+
+@lru_cache(maxsize=4_096)
+def _format_seconds(seconds: int) -> str:
+    """The records of a block, and each of them for every group of subscribers, have the same time."""
+    return _format_moment(datetime.fromtimestamp(seconds, UTC))
+
+
+def _format_moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Final
 
 import strawberry
+from strawberry import UNSET
 
 from app.domain.programs import Commitment
 from app.domain.streams import OverflowPolicy
@@ -14,15 +15,17 @@ from app.live.routing import Condition
 from app.schema.arguments import check_address
 from app.schema.context import Context, Info
 from app.schema.graduations import GraduationEvent
+from app.schema.inputs import StreamDelivery, StreamStart, StringFilter, TokenFilter, TradeFilter
 from app.schema.packing import OneByOne
 from app.schema.plans import Options, Plan
-from app.schema.sources import after_cursor, graduation_plan, launch_plan, trade_plan
+from app.schema.sources import after_cursor, graduations_of, launches_of, one_by_one, trades_of
+from app.schema.streams import MAX_INTERVAL_MS
 from app.schema.tokens import Token
+from app.schema.trade_stream import TradeStreamPayload, trade_stream_plan
 from app.schema.trades import Trade
 from app.store.feed import read_token_state
 
 _DEFAULT_INTERVAL_MS: Final = 100
-_MAX_INTERVAL_MS: Final = 60_000
 
 # What the resolvers return is a `Plan`, hence the ignores: from the annotation Strawberry reads the GraphQL type.
 
@@ -37,14 +40,17 @@ _Mint = Annotated[str, _about("Mint address.")]
 async def _trades(
     info: Info,
     mint_address: _Mint,
+    filter: Annotated[TradeFilter | None, _about("Further conditions.")] = UNSET,
     after: Annotated[
         str | None,
         _about("Resume strictly after this `Trade.cursor`: stored trades first, then live, without gap or duplicate."),
-    ] = strawberry.UNSET,
+    ] = UNSET,
     commitment: Annotated[Commitment | None, _about("Least certainty; CONFIRMED unless given.")] = Commitment.CONFIRMED,
 ) -> AsyncGenerator[Trade, None]:
     mint = check_address(mint_address, "mintAddress")
-    return trade_plan(info.context, mint, _level(commitment), await after_cursor(info.context, after))  # type: ignore[return-value]
+    of_mint = TradeFilter(mint_address=StringFilter(eq=mint), and_=[filter] if filter else UNSET)
+    source = await trades_of(info.context, of_mint)
+    return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
 
 
 async def _token_update(
@@ -62,20 +68,34 @@ async def _token_update(
 
 async def _new_tokens(
     info: Info,
+    filter: Annotated[TokenFilter | None, _about("Further conditions.")] = UNSET,
     after: Annotated[
         str | None, _about("Resume strictly after this cursor, as given in the payload's `extensions.cursor`.")
-    ] = strawberry.UNSET,
+    ] = UNSET,
     commitment: Annotated[Commitment | None, _about("Least certainty; PROCESSED is earliest.")] = Commitment.CONFIRMED,
 ) -> AsyncGenerator[Token, None]:
-    return launch_plan(info.context, _level(commitment), await after_cursor(info.context, after))  # type: ignore[return-value]
+    source = await launches_of(info.context, filter or None)
+    return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
 
 
 async def _graduations(
     info: Info,
-    after: Annotated[str | None, _about("Resume strictly after this `GraduationEvent.cursor`.")] = strawberry.UNSET,
+    filter: Annotated[TokenFilter | None, _about("Further conditions on the token.")] = UNSET,
+    after: Annotated[str | None, _about("Resume strictly after this `GraduationEvent.cursor`.")] = UNSET,
     commitment: Annotated[Commitment | None, _about("Least certainty.")] = Commitment.CONFIRMED,
 ) -> AsyncGenerator[GraduationEvent, None]:
-    return graduation_plan(info.context, _level(commitment), await after_cursor(info.context, after))  # type: ignore[return-value]
+    source = await graduations_of(info.context, filter or None)
+    return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
+
+
+async def _trade_stream(
+    info: Info,
+    filter: TradeFilter | None = UNSET,
+    start: StreamStart | None = UNSET,
+    delivery: StreamDelivery | None = UNSET,
+    commitment: Commitment | None = Commitment.CONFIRMED,
+) -> AsyncGenerator[TradeStreamPayload, None]:
+    return await trade_stream_plan(info.context, filter or None, start or None, delivery or None, commitment)  # type: ignore[return-value]
 
 
 @strawberry.type(
@@ -92,6 +112,10 @@ class Subscription:
     )
     new_tokens = strawberry.subscription(resolver=_new_tokens, description="New token launches.")
     graduations = strawberry.subscription(resolver=_graduations, description="Graduation events.")
+    trade_stream = strawberry.subscription(
+        resolver=_trade_stream,
+        description="Trades that a filter selects, across tokens, from any stored point to live in one stream.",
+    )
 
 
 def _update_plan(context: Context, mint: str, interval_seconds: float, snapshot: bool) -> Plan[TokenState]:
@@ -118,12 +142,8 @@ def _update_plan(context: Context, mint: str, interval_seconds: float, snapshot:
     )
 
 
-def _level(commitment: Commitment | None) -> Commitment:
-    return commitment or Commitment.CONFIRMED
-
-
 def _interval_seconds(interval_ms: int | None) -> float:
     milliseconds = _DEFAULT_INTERVAL_MS if interval_ms is None else interval_ms
-    if not 0 <= milliseconds <= _MAX_INTERVAL_MS:
-        raise InvalidInput(f"`intervalMs` must be 0 to {_MAX_INTERVAL_MS:,}.")
+    if not 0 <= milliseconds <= MAX_INTERVAL_MS:
+        raise InvalidInput(f"`intervalMs` must be 0 to {MAX_INTERVAL_MS:,}.")
     return milliseconds / 1_000

@@ -34,6 +34,8 @@ from app.store.trades import (
 
 def price_paid(trade: TradeRecord) -> Decimal:
     """Quote per base of the amounts, before fees; of a swap of no token at all, the spot after it."""
+    if trade.price_paid is not None:
+        return trade.price_paid
     paid = ratio_price(trade.quote_amount, trade.base_amount, trade.quote_decimals, trade.base_decimals)
     price = trade.spot_price if paid is None else paid
     if price is None:
@@ -42,7 +44,11 @@ def price_paid(trade: TradeRecord) -> Decimal:
 
 
 def _id(trade: strawberry.Parent[TradeRecord]) -> strawberry.ID:
-    return global_id("Trade", f"{trade.block_time}:{trade.identity.hex()}")
+    return trade_id(trade.block_time, trade.identity)
+
+
+def trade_id(block_time: int, identity: bytes) -> strawberry.ID:
+    return global_id("Trade", f"{block_time}:{identity.hex()}")
 
 
 def trade_cursor(trade: TradeRecord, context: Context) -> str:

@@ -57,6 +57,8 @@ class Listener(Member):
     def __init__(self, room: int = 1_000) -> None:
         super().__init__()
         self.payloads: list[Payload] = []
+        self.times: list[float] = []
+        """When something came, by the loop's clock."""
         self.errors: Sequence[dict[str, Any]] | None = None
         self.has_ended = False
         self._unread = 0
@@ -71,6 +73,7 @@ class Listener(Member):
     def send(self, payloads: Sequence[Payload]) -> None:
         assert not self.has_ended, "nothing may follow the end"
         self.payloads += payloads
+        self.times.append(asyncio.get_running_loop().time())
         self._unread += len(payloads)
         self._changed.set()
 
