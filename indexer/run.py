@@ -10,11 +10,12 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.backoff import Backoff
+from app.domain.health import DEGRADED, DOWN, OK
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost
 from app.settings import Settings
 from app.store.checkpoints import read_checkpoint
-from app.store.components import DEGRADED, DOWN, OK, tell_components
+from app.store.components import tell_components
 from app.store.engine import persist
 from app.store.feed import read_head
 from app.store.stats import recompute_stats

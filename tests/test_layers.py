@@ -56,6 +56,7 @@ FLOORS: dict[str, set[str]] = {
     "indexer.recordings": {"indexer.parse", "indexer.transaction", "indexer.base58", "app.domain"},
     "indexer.rpc": {
         *(
+            "indexer.decoders",
             "indexer.facts",
             "indexer.parse",
             "indexer.rpc_json",
@@ -66,7 +67,8 @@ FLOORS: dict[str, set[str]] = {
         ),
     },
     "indexer.sources.geyser": {
-        *("indexer.sources", "indexer.decoders", "indexer.transaction", "indexer.base58", "app.domain", "app.errors"),
+        *("indexer.sources", "indexer.decoders", "indexer.transaction", "indexer.base58"),
+        *("app.bus.backoff", "app.domain", "app.errors"),
     },
     "indexer.sources": {
         *("indexer.recordings", "indexer.parse", "indexer.layouts", "indexer.transaction", "indexer.base58"),
@@ -113,6 +115,7 @@ FLOORS: dict[str, set[str]] = {
         *("indexer.rpc", "indexer.entries", "indexer.pools", "indexer.transaction", "app.store", "app.domain"),
     },
     "indexer.run": {
+        "app.bus.backoff",
         "indexer.completeness",
         "indexer.redrive",
         "indexer.pipeline",

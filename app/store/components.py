@@ -9,9 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.tables import components
 
-OK: Final = "OK"
-DEGRADED: Final = "DEGRADED"
-DOWN: Final = "DOWN"
 SILENT_SECONDS: Final = 5.0
 
 

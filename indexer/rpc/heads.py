@@ -10,7 +10,7 @@ from solana.rpc.websocket_api import OverflowPolicy, SolanaWsClient
 from solders.rpc.responses import RootNotification, SlotNotification
 
 from app.bus.backoff import Backoff
-from app.store.components import DEGRADED, OK
+from app.domain.health import DEGRADED, OK
 from indexer.rpc.pool import Pool
 
 _LOG = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from solders.commitment_config import CommitmentLevel
 from solders.rpc.config import RpcContextConfig
 from solders.rpc.requests import GetGenesisHash, GetSlot
 
+from app.domain.health import DEGRADED, DOWN, OK
 from app.errors import SourceLost, StartupError
-from app.store.components import DEGRADED, DOWN, OK
 from indexer.rpc.answers import ELSEWHERE, RpcError, read_answer
 from indexer.rpc.endpoint import Endpoint, EndpointFailed
 

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
+from app.domain.health import DEGRADED, OK
 from app.domain.programs import Commitment
 from app.domain.slots import Gap, SlotRange
 from app.errors import SourceLost, StartupError
-from app.store.components import DEGRADED, OK
 from indexer.decoders import PROGRAMS
 from indexer.rpc.fetching import Fetched, Fetcher, Wanted, Why
 from indexer.rpc.heads import SILENCE_SECONDS

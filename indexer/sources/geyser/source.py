@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from app.domain.health import DOWN, OK
 from app.domain.programs import Commitment
 from app.domain.slots import Gap
 from app.errors import StartupError
-from app.store.components import DOWN, OK
 from indexer.sources import Delivery, Unreadable
 from indexer.sources.geyser import geyser_pb2 as pb
 from indexer.sources.geyser.endpoint import SILENT_SECONDS, Endpoint, Resume

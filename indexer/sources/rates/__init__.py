@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 
 from app.domain.events import Rate
-from app.store.components import DOWN, OK
+from app.domain.health import DOWN, OK
 from indexer.sources import Delivery
 from indexer.sources.rates.bodies import QUOTE_MINTS
 from indexer.sources.rates.host import Host
