@@ -167,6 +167,7 @@ class Wire(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_full = False
+        self._is_heard = True  # it reads: its answer to a ping may be behind what it has still to read
         if self._state is _State.OPEN and self._listener is not None:
             self.came()
             self._listener.on_room()
