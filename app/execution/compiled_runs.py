@@ -109,7 +109,7 @@ def execute(
 ) -> bytes | Awaitable[bytes]:
     """The response; that of `otherwise` where anything at all is not as the compiler expects it."""
     try:
-        data = _apart(select, run.info.root_value, run)
+        data = select(run.info.root_value, run)
         if not run.waiting:
             return _ENCODE({"data": data})
     except Exception:
@@ -122,7 +122,7 @@ async def _finished(run: Run, data: dict[str, object], otherwise: Otherwise) -> 
         while run.waiting:
             waiting, run.waiting = run.waiting, []
             found = await _results(waiting)
-            _apart(_complete, waiting, found, run)
+            apart(_complete, waiting, found, run)
         return _ENCODE({"data": data})
     except Exception:
         # Outside of this block, so that its error does not hang on those of the other execution.
@@ -155,7 +155,7 @@ async def _settled(run: Run, otherwise: Otherwise) -> bytes:
     return response if isinstance(response, bytes) else await response
 
 
-def _apart(call: Callable[..., Any], *given: object) -> Any:
+def apart(call: Callable[..., Any], *given: object) -> Any:
     """Calls with no current task, as the loop calls its callbacks.
 
     First steps are not taken in the task that their coroutine ends in. What is bound to a task, as a time limit, says

@@ -2,6 +2,7 @@
 `@skip`, `@include` and fields that are asked for twice are its own doing."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from graphql import (
@@ -35,7 +36,7 @@ from graphql.pyutils import is_iterable
 
 from app.execution.compiled_code import Code
 from app.execution.compiled_leaves import is_plain, leaf
-from app.execution.compiled_runs import Run, begin, postpone
+from app.execution.compiled_runs import Run, apart, begin, postpone
 from app.execution.resolvers import Resolver, Uncovered, definition_of, resolver_of
 
 _MOST_FIELDS: Final = 2_000
@@ -76,8 +77,8 @@ def compile_selection(
     details = {name: FragmentDetails(definition) for name, definition in fragments.items()}
     fields = collect_fields(schema, details, variables, root, operation).grouped_field_set
     compiler = _Compiler(schema, details, operation, variables)
-    name = compiler.root(root, fields)
-    return Plan(compiler.code.linked(name), tuple(compiler.slots))
+    select = compiler.code.linked(compiler.root(root, fields))
+    return Plan(partial(apart, select) if compiler.begins else select, tuple(compiler.slots))
 
 
 class _Compiler:
@@ -90,6 +91,8 @@ class _Compiler:
     ) -> None:
         self.code = Code()
         self.slots: list[Slot] = []
+        self.begins = False
+        """Whether coroutines are begun: see `apart`."""
         self._schema = schema
         self._fragments = fragments
         self._operation = operation
@@ -157,6 +160,7 @@ class _Compiler:
         call = self._call(resolver, node)
         if not resolver.is_async:
             return self._value(field.type, details, call), None
+        self.begins = True
         return call, self.code.function("value, run", [f"return {self._value(field.type, details, 'value')}"])
 
     def _call(self, resolver: Resolver, node: FieldNode) -> str:
