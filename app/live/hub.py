@@ -1,8 +1,8 @@
-"""One reader of the bus per process: hands each record to the mailboxes it concerns, and mends holes from Postgres.
+"""One reader of the bus per process: hands each record to the subscribers it concerns, and mends holes from Postgres.
 
 The bus may lose, repeat or reorder after faults (trim, restart, FLUSHALL, a publisher that failed). The sequence tells:
 a batch that does not follow the last one shows a hole, and the feed row in Postgres shows a lost tail. Whatever is
-missing is read from Postgres before anything newer is delivered, so mailboxes see every record once and in feed order.
+missing is read from Postgres before anything newer is delivered: subscribers see every record once, in feed order.
 """
 
 import asyncio
@@ -17,14 +17,13 @@ from app.bus.feed import Bus
 from app.cancellation import heed
 from app.domain.events import Rate
 from app.domain.programs import Commitment
-from app.domain.records import Batch, GraduationRecord, Head, TokenRecord, TradeRecord
+from app.domain.records import Batch, Head
 from app.live.feeds import MOST_WAITING, Feed
 from app.live.kept import Kept
 from app.live.keys import TokenState, state_router
 from app.live.latency import Latencies
 from app.live.levels import Feeds
 from app.live.moment import Moment
-from app.live.topics import Topic
 from app.store.engine import is_lost
 from app.store.feed import read_batch, read_head, read_newest_rates
 
@@ -32,12 +31,10 @@ log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 0.5
 """How often the bus is compared with Postgres; a lost tail is delivered within two rounds."""
-ALL = ""
-"""Key of the topics that everybody gets all of."""
 
 
 class Hub:
-    """`sequence` is the newest that every mailbox has been given: all of it is in Postgres too."""
+    """`sequence` is the newest that its feeds have been given: all of it is in Postgres too."""
 
     def __init__(self, engine: AsyncEngine, bus: Bus, most_waiting: int = MOST_WAITING) -> None:
         self.engine = engine
@@ -45,10 +42,6 @@ class Hub:
         self.sequence = 0
         self.head: Head | None = None
         self.rates: dict[str, Rate] = {}
-        self.trades: Topic[TradeRecord] = Topic()
-        self.tokens: Topic[TokenState] = Topic()
-        self.launches: Topic[TokenRecord] = Topic()
-        self.graduations: Topic[GraduationRecord] = Topic()
         self.states = state_router()
         """States of tokens as they are stored, of every commitment."""
         self.latencies = Latencies()
@@ -91,11 +84,6 @@ class Hub:
             self.release(feed)
 
     @property
-    def subscriptions(self) -> int:
-        """Open mailboxes."""
-        return len(self.trades) + len(self.tokens) + len(self.launches) + len(self.graduations)
-
-    @property
     def is_running(self) -> bool:
         """Whether both of its tasks are at work."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
@@ -110,12 +98,10 @@ class Hub:
         self._tasks = [asyncio.create_task(self._read_bus()), asyncio.create_task(self._watch())]
 
     async def stop(self) -> None:
-        """Ends the reader and every mailbox."""
+        """Ends the reader and every subscriber."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for topic in (self.trades, self.tokens, self.launches, self.graduations):
-            topic.close()
         self._feeds.close()
         self.states.close()
 
@@ -189,21 +175,11 @@ class Hub:
 
     def _deliver(self, batch: Batch) -> None:
         """Synchronous on purpose: nobody can join between a record and the sequence that says it was delivered."""
-        after = self.sequence
         self._learn(batch.rates)
         self._feeds.take(batch, self.rates)
         self._tell_states(batch)
-        if batch.rolled_back:
-            self._withdraw(batch)
-        self._deliver_tokens(batch, after)
-        for trade in batch.trades:
-            if trade.sequence > after:
-                self.trades.send(trade.mint, trade)
-        for graduation in batch.graduations:
-            if graduation.sequence > after:
-                self.graduations.send(ALL, graduation)
         self.head = batch.head
-        self.sequence = max(after, batch.last_sequence)
+        self.sequence = max(self.sequence, batch.last_sequence)
         if batch.trades:
             self.latencies.add((time.time() - batch.trades[0].block_time) * 1_000)
 
@@ -219,21 +195,3 @@ class Hub:
         tokens = {token.mint: token for token in batch.tokens}
         moment = Moment(batch.last_sequence, batch.head, self.rates, tokens)
         self.states.send([TokenState(as_of, token) for token in batch.tokens], moment)
-
-    def _withdraw(self, batch: Batch) -> None:
-        """What left the chain is not delivered any more; what was delivered, readers have."""
-        gone = {each.sequence for each in batch.rolled_back}
-        for mint in {each.mint for each in batch.rolled_back}:
-            self.trades.withdraw(mint, lambda trade: trade.sequence in gone)
-        self.launches.withdraw(ALL, lambda token: token.launch_sequence in gone)
-        self.graduations.withdraw(ALL, lambda graduation: graduation.sequence in gone)
-
-    def _deliver_tokens(self, batch: Batch, after: int) -> None:
-        # Of a repaired batch the states are those of its head, newer than its records.
-        as_of = max(batch.last_sequence, batch.head.sequence)
-        for token in batch.tokens:
-            self.tokens.send(token.mint, TokenState(as_of, token))
-        new = {sequence for sequence in batch.launches if sequence > after}
-        launched = [(each.launch_sequence, each) for each in batch.tokens if each.launch_sequence in new]
-        for _, token in sorted(launched, key=lambda pair: pair[0] or 0):
-            self.launches.send(ALL, token)

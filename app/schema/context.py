@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.cursors import Cursors
 from app.live.moment import Moment
 from app.schema.loaders import Loaders, known_rates
-from app.schema.retention import Retention
 from app.settings import Settings
 
 
@@ -25,8 +24,6 @@ class Context:
     """`app.live.hub.Hub` where this process delivers streams."""
     subscriptions: Callable[[], int] = lambda: 0
     """Open subscriptions of this process."""
-    retention: Retention = field(default_factory=Retention)
-    """How far back streams can start: the same object for all contexts of a process."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -153,7 +153,7 @@ async def after_cursor(context: Context, cursor: str | None) -> int | None:
                 "This cursor is past the end of what this server holds: its store was restored from an older state. "
                 "Leave the cursor out to start afresh."
             )
-    elif sequence < (oldest := await context.retention.oldest(context.engine)):
+    elif sequence < (oldest := await context.hub.oldest()):
         raise CursorExpired(
             "What comes after this cursor is not kept any more. Resume after `extensions.cursor`, the oldest that is "
             "left, and read what is older from the lists.",

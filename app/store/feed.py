@@ -13,7 +13,6 @@ from app.domain.programs import Commitment, certainty
 from app.domain.records import (
     Batch,
     ChainPoint,
-    GraduationRecord,
     Head,
     RecordKind,
     TokenRecord,
@@ -76,25 +75,6 @@ async def read_token_state(engine: AsyncEngine, mint: str) -> tuple[int, TokenRe
         await connection.execution_options(isolation_level="REPEATABLE READ")
         head = await _head(connection)
         return head.sequence if head else 0, (await read_tokens(connection, [mint])).get(mint)
-
-
-async def read_mint_trades(engine: AsyncEngine, mint: str, after: int, last: int) -> list[TradeRecord]:
-    """Stored trades of one mint with a sequence in (after, last], at most `PAGE`, in feed order."""
-    async with engine.connect() as connection:
-        of_mint = trades.c.token_id == select(tokens.c.id).where(tokens.c.mint == mint).scalar_subquery()
-        return await read_trades_by_sequence(connection, after + 1, last, of_mint, limit=PAGE)
-
-
-async def read_launched_tokens(engine: AsyncEngine, after: int, last: int) -> list[TokenRecord]:
-    """Tokens launched in (after, last], at most `PAGE`, in feed order."""
-    async with engine.connect() as connection:
-        return await read_launches(connection, after + 1, last, limit=PAGE)
-
-
-async def read_stored_graduations(engine: AsyncEngine, after: int, last: int) -> list[GraduationRecord]:
-    """Graduations in (after, last], at most `PAGE`, in feed order."""
-    async with engine.connect() as connection:
-        return await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)
 
 
 async def read_withdrawn(engine: AsyncEngine, after: int, last: int) -> tuple[Withdrawn, ...]:

@@ -72,25 +72,3 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-class Collector:
-    """A subscriber that keeps what it gets, in order."""
-
-    def __init__(self, records: AsyncIterator[TradeRecord]) -> None:
-        self.got: list[int] = []
-        self._task = asyncio.create_task(self._collect(records))
-
-    async def _collect(self, records: AsyncIterator[TradeRecord]) -> None:
-        async for record in records:
-            self.got.append(record.sequence)
-
-    async def has(self, expected: list[TradeRecord]) -> None:
-        """Waits until it has as many records as expected; they must be those, in that order, once each."""
-        sequences = [record.sequence for record in expected]
-        await until(lambda: len(self.got) >= len(sequences) or self._task.done())
-        assert self.got == sequences
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
