@@ -19,7 +19,7 @@ HIGH_WATER: Final = 64 * 1024
 """Bytes that a socket may have unsent before it is full; the kernel holds more beside them."""
 _LOW_WATER: Final = 16 * 1024
 _MAX_UNREAD: Final = 4 * HIGH_WATER
-"""A client that goes on asking without reading the answers is let go here."""
+"""Bytes of answers to what a client asks while it is full. One that goes on asking without reading is let go here."""
 _REASON_BYTES: Final = 123
 """RFC 6455: a close frame holds 125 bytes, two of them the code."""
 KEEPALIVE_SECONDS: Final = 20.0
@@ -102,7 +102,7 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         *("_connections", "_is_heard", "_listener", "_outbox", "_pending", "_pending_bytes", "_reader", "_round"),
-        *("_state", "is_full", "transport", "turn"),
+        *("_state", "_unread", "is_full", "transport", "turn"),
     )
 
     def __init__(self, transport: asyncio.Transport, connections: set[Any], outbox: Outbox) -> None:
@@ -113,6 +113,7 @@ class Wire(asyncio.Protocol):
         """In which something was written last."""
         self._pending: list[bytes] | None = None
         self._pending_bytes = 0
+        self._unread = 0
         self._connections = connections
         self._outbox = outbox
         self._listener: Listener | None = None
@@ -135,12 +136,20 @@ class Wire(asyncio.Protocol):
         """Whole frames. Nothing happens once the wire is closing."""
         if self._state is not _State.OPEN:
             return
+        if self.is_full and self._has_enough(len(frames)):
+            self.close(CloseCode.TRY_AGAIN_LATER, _SLOW)
+            return
         turn = self._outbox.begin()
         if self.turn == turn:
             self.queue(frames)
         else:
             self.turn = turn
             self.transport.write(frames)
+
+    def _has_enough(self, more: int) -> bool:
+        """Whether this client goes on asking, and has not read the answers to what it asked while it was full."""
+        self._unread += more
+        return self._unread > _MAX_UNREAD
 
     def queue(self, frames: bytes) -> None:
         """Whole frames, after those that were written in this turn; for now, or until there are too many."""
@@ -167,6 +176,7 @@ class Wire(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.is_full = False
+        self._unread = 0
         self._is_heard = True  # it reads: its answer to a ping may be behind what it has still to read
         if self._state is _State.OPEN and self._listener is not None:
             self.came()
@@ -189,8 +199,6 @@ class Wire(asyncio.Protocol):
             self._fail(broken)
             return
         self._reader = None if reader.is_idle else reader
-        if self.is_full and self.transport.get_write_buffer_size() > _MAX_UNREAD:
-            self.close(CloseCode.TRY_AGAIN_LATER, _SLOW)
 
     def _on(self, event: Event) -> None:
         if self._state is not _State.OPEN or self._listener is None:

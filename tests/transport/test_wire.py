@@ -151,6 +151,13 @@ async def test_a_client_that_asks_and_does_not_read_is_let_go_before_it_costs_me
         assert listeners[0].wire.transport.get_write_buffer_size() < 16 * HIGH_WATER
 
 
+async def test_a_client_may_go_on_asking_while_a_large_answer_is_on_its_way(host: str) -> None:
+    async with raw_client(host) as client:
+        large = b"*" * 2_000_000
+        await client.send([sent(BINARY, large), sent(TEXT, b"next")])
+        assert [await client.frame() for _ in range(2)] == [Frame(BINARY, large), Frame(TEXT, b"next")]
+
+
 async def test_what_a_client_sends_while_the_handshake_is_handed_over_is_not_lost(listeners: list[Echo]) -> None:
     async with served(_slowly(echo_app(listeners)), SETTINGS) as host, raw_client(host) as client:
         await client.send([sent(TEXT, b"early")])
