@@ -5,8 +5,7 @@ used: its per-event executor shares a memo that grows with every event (ARCHITEC
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
@@ -23,7 +22,7 @@ from graphql import (
     execute,
     get_operation_ast,
 )
-from graphql.execution import Executor, create_source_event_stream
+from graphql.execution import Executor
 from graphql.execution.values import get_variable_values
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -134,28 +133,6 @@ class Operations:
     def _respond(self, operation: Operation, root_value: object, context: object) -> bytes | Awaitable[bytes]:
         result = self._begin(operation, root_value, context)
         return _later(result) if isawaitable(result) else _encoded(result)
-
-    async def stream(self, operation: Operation) -> AsyncIterator[Response]:
-        """A response for each event. Raises RequestRefused when the source cannot be opened, CurvecastError when it
-        ends before its time."""
-        source = await self._open(operation)
-        async with aclosing(source):
-            async for delivery in source:
-                # A long backlog must not keep the loop to itself: most executions never wait for anything.
-                await asyncio.sleep(0)
-                result = await self._execute(operation, delivery.value, delivery.context)
-                response = _response(result)
-                if delivery.cursor is not None:
-                    response["extensions"] = {"cursor": delivery.cursor}
-                yield response
-
-    async def _open(self, operation: Operation) -> Any:
-        source = create_source_event_stream(self._executor(operation))
-        if isawaitable(source):
-            source = await source
-        if isinstance(source, ExecutionResult):
-            raise RequestRefused([format_error(error) for error in source.errors or ()])
-        return source
 
     def _executor(self, operation: Operation) -> Executor[Any]:
         """Raises RequestRefused: a variable is wrong."""
