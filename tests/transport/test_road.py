@@ -138,6 +138,34 @@ async def test_a_live_subscription_has_no_task(host: str, group: Group) -> None:
         assert len(asyncio.all_tasks()) == before
 
 
+class _Counting:
+    """A transport that notes how often it is written to."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.writes = 0
+
+    def write(self, data: bytes) -> None:
+        self.writes += 1
+        self._transport.write(data)
+
+
+async def test_what_all_operations_of_a_socket_get_in_one_turn_is_written_twice_at_most(
+    host: str, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        socket = await _joined(stack, host, group, *NAMES)
+        wire = group.members[0].wire
+        counting = _Counting(wire.transport)
+        monkeypatch.setattr(wire, "transport", counting)
+        for value in range(20):
+            group.emit(value)
+        got = [await socket.receive() for _ in range(20 * len(NAMES))]
+        monkeypatch.undo()
+    assert counting.writes == 2
+    assert all([each["payload"]["data"] for each in got if each["id"] == name] == list(range(20)) for name in NAMES)
+
+
 async def test_who_has_completed_gets_nothing_and_may_come_again_under_the_same_id(host: str, group: Group) -> None:
     async with AsyncExitStack() as stack:
         socket = await _joined(stack, host, group, "a", "b")
