@@ -1,5 +1,6 @@
 """The compiled selections of one document: one for each operation and each outcome of its `@skip` and `@include`."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,8 @@ from app.execution.resolvers import ResolverInfo
 
 _MOST_PLANS: Final = 16
 """Of one document: eight conditions have 256 outcomes, and who sends them all is served by graphql-core."""
+_MOST_FIELDS: Final = 20_000
+"""Of all plans together: 40 MB."""
 
 
 class Bound(NamedTuple):
@@ -36,15 +39,36 @@ class Bound(NamedTuple):
         return execute(self.plan.select, run, otherwise)
 
 
+class Shelf:
+    """The plans of all documents, as far as memory is given to them; those that were not used for longest go."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
+        self._size = 0
+
+    def take(self, key: tuple[object, ...]) -> Plan | None:
+        plan = self._plans.get(key)
+        if plan is not None:
+            self._plans.move_to_end(key)
+        return plan
+
+    def put(self, key: tuple[object, ...], plan: Plan) -> None:
+        self._plans[key] = plan
+        self._size += plan.size
+        while self._size > _MOST_FIELDS:
+            self._size -= self._plans.popitem(last=False)[1].size
+
+
 class Plans:
     """Made with the document and kept with it."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, shelf: Shelf) -> None:
         self._schema = schema
         self._document = document
+        self._shelf = shelf
         self._conditions: tuple[str, ...] | None = None
-        self._plans: dict[tuple[object, ...], Plan | None] = {}
         self._seen: set[tuple[object, ...]] = set()
+        self._refused: set[tuple[object, ...]] = set()
 
     def bind(self, operation: OperationDefinitionNode, variables: VariableValues) -> Bound | None:
         """None for what only graphql-core can execute: whatever is wrong, the errors are its own."""
@@ -60,16 +84,23 @@ class Plans:
         if self._conditions is None:
             self._conditions = _conditions(self._document)
         name = operation.name.value if operation.name is not None else None
-        key = (name, *(variables.coerced.get(condition) for condition in self._conditions))
-        if key not in self._plans and self._is_worth_it(key, operation):
-            self._plans[key] = self._compiled(operation, variables)
-        return self._plans.get(key)
+        key = (self, name, *(variables.coerced.get(condition) for condition in self._conditions))
+        plan = self._shelf.take(key)
+        if plan is None and self._is_worth_it(key, operation):
+            plan = self._compiled(operation, variables)
+            if plan is None:
+                self._refused.add(key)
+            else:
+                self._shelf.put(key, plan)
+        return plan
 
     def _is_worth_it(self, key: tuple[object, ...], operation: OperationDefinitionNode) -> bool:
         """Compiling costs as much as to execute twice: for every event of a subscription, but not for a query that is
         never sent again."""
+        if key in self._refused:
+            return False
         is_new = key not in self._seen
-        if len(self._seen) < _MOST_PLANS:
+        if is_new and len(self._seen) < _MOST_PLANS:
             self._seen.add(key)
         return key in self._seen and (operation.operation is OperationType.SUBSCRIPTION or not is_new)
 

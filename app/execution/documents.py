@@ -11,7 +11,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, GraphQLSyntaxErro
 from graphql.validation import MaxIntrospectionDepthRule
 
 from app.errors import CostExceeded
-from app.execution.compiled import Plans
+from app.execution.compiled import Plans, Shelf
 from app.schema.limits import check_shape, exceeded
 from app.settings import Settings
 
@@ -59,6 +59,7 @@ class Documents:
         self._schema = schema
         self._settings = settings
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._shelf = Shelf()
 
     def read(self, text: str) -> Document:
         """The document. Raises Refused: a syntax error, a limit, or at most ten validation errors."""
@@ -79,7 +80,7 @@ class Documents:
         errors = validate(self._schema, document, _RULES, max_errors=_MOST_ERRORS)
         if errors:
             raise Refused(errors)
-        return Document(document, Plans(self._schema, document))
+        return Document(document, Plans(self._schema, document, self._shelf))
 
     def _parse(self, text: str) -> DocumentNode:
         limit = self._settings.max_tokens

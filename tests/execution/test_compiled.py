@@ -180,6 +180,19 @@ async def test_a_query_is_compiled_when_it_is_sent_again(asking: _Asking) -> Non
     assert needed == [1, 1, 1]
 
 
+async def test_selections_that_others_took_the_place_of_are_compiled_again(asking: _Asking) -> None:
+    names = ("number", "text", "share", "isNew", "even", "strict", "colour", "atOnce")
+    fields = " ".join(f"{name}{n}: {name}" for name in names for n in range(45))
+    asking.operations = Operations(CORE, Settings(max_aliases=10_000), Context)
+    for n in range(60):
+        assert (
+            json.loads(await asking.answer(f"{{ thing(number: {n}) {{ {fields} }} }}"))["data"]["thing"]["number7"] == n
+        )
+    await asking.answer(f"{{ thing(number: 0) {{ {fields} }} }}")
+
+    assert asking.by_graphql_core == 0
+
+
 async def test_fragments_that_stand_for_thousands_of_fields_are_not_compiled(asking: _Asking) -> None:
     chain = " ".join(
         f"fragment F{n} on Thing {{ a: thing {{ ...F{n + 1} }} b: thing(number: 2) {{ ...F{n + 1} }} }}"

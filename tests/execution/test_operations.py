@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from asking import Asked
 from factories import market, pool_of
-from graphql import execute
+from graphql import GraphQLObjectType, execute
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
@@ -16,6 +16,7 @@ from app.domain.cursors import Cursors
 from app.domain.records import GraduationRecord, TokenRecord
 from app.execution.operations import Operations
 from app.execution.requests import GraphQLRequest
+from app.execution.resolvers import resolver_of
 from app.live.hub import Hub
 from app.schema import core_schema
 from app.schema.context import Context
@@ -57,6 +58,14 @@ async def test_they_are_executed_as_they_were_compiled(world: Asked, monkeypatch
             assert "errors" not in msgspec.json.decode(body), file.stem
 
     assert needed == []
+
+
+def test_every_field_of_the_schema_is_resolved_without_graphql_core() -> None:
+    types = [each for each in core_schema.type_map.values() if isinstance(each, GraphQLObjectType)]
+    for type_ in types:
+        if not type_.name.startswith("__"):
+            for field in type_.fields.values():
+                resolver_of(core_schema, field)  # raises for a field that it cannot call
 
 
 def _variables(world: Asked, file: Path) -> dict[str, Any]:
