@@ -59,6 +59,7 @@ class Executions:
         """Nothing is delivered any more."""
         if self._task is not None:
             self._task.cancel()
+            self._task = None
         for _, _, future in self._waiting:
             future.cancel()
         self._waiting.clear()

@@ -49,7 +49,7 @@ class Fanout:
     def join(self, request: GraphQLRequest, member: Member) -> bool:
         """Whether an equal group is there and nothing comes before what is live: then the member is subscribed now."""
         group = self._live.get(_key(request, request.variables))
-        if group is None:
+        if group is None or group.feed.is_closed:
             return False
         group.join(member)
         return True
@@ -79,9 +79,10 @@ class Fanout:
         feed = await self._hub.open(plan.commitment)
         key = _key(request, without_resume_point(operation, request.variables))
         group = self._groups.get(key)
-        if group is None:
+        if group is None or group.feed is not feed:
             responder = self._operations.responder(operation)
-            group = self._groups[key] = Group(plan, feed, responder, self._around, lambda: self._forget(key))
+            group = Group(plan, feed, responder, self._around, lambda group: self._forget(key, group))
+            self._groups[key] = group
         else:
             self._hub.release(feed)
         group.users += 1
@@ -93,15 +94,19 @@ class Fanout:
             yield group
         finally:
             group.users -= 1
-            self._forget(key)
+            self._forget(key, group)
 
-    def _forget(self, key: Key) -> None:
-        group = self._groups.get(key)
-        if group is not None and not group.users and not group.roster:
+    def _forget(self, key: Key, group: Group[Any]) -> None:
+        """Once nobody is in it and nobody on the way to it."""
+        if group.users or group.roster or group.is_forgotten:
+            return
+        group.is_forgotten = True
+        self._hub.release(group.feed)
+        if self._groups.get(key) is group:
             del self._groups[key]
-            self._hub.release(group.feed)
-            for each in group.keys:
-                self._live.pop(each, None)
+        for each in group.keys:
+            if self._live.get(each) is group:
+                del self._live[each]
 
 
 def _key(request: GraphQLRequest, variables: Mapping[str, Any]) -> Key:

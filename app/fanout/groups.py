@@ -35,6 +35,7 @@ _TOO_SLOW: Final = (
     "More than {limit:,} records were waiting for their turn and the subscription was ended. Resume after "
     "`extensions.cursor`, with a larger `maxBatch`, a shorter `intervalMs`, or another `overflow`."
 )
+_ENDED: Final = "The stream ended on the server's side. Subscribe again after the last cursor."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,18 @@ class Group(Generic[R]):
     """Implements `app.live.routing.Subscriber`. `ended` is called when the last member has left."""
 
     def __init__(
-        self, plan: Plan[R], feed: Feed, responder: Responder, around: Surroundings, ended: Callable[[], None]
+        self,
+        plan: Plan[R],
+        feed: Feed,
+        responder: Responder,
+        around: Surroundings,
+        ended: "Callable[[Group[R]], None]",
     ) -> None:
         self.plan = plan
         self.feed = feed
         self.users = 0
         """Subscriptions that are on their way to it; with members and users gone it is forgotten."""
+        self.is_forgotten = False
         self.keys: set[Key] = set()
         """Requests by which it is found."""
         self._responder = responder
@@ -96,9 +103,12 @@ class Group(Generic[R]):
         return self.feed.sequence
 
     def join(self, member: Member, *, is_replaying: bool = False) -> int:
-        """The seam. A member that replays gets nothing before `roster.release`."""
+        """The seam. A member that replays gets nothing before `roster.release`. Raises Unavailable: its feed ended."""
+        if self.feed.is_closed:
+            raise Unavailable(_ENDED)
         if not self._is_running:
             self._is_running = True
+            self._pending = Pending(self.plan, self._around.limit)
             self._cursor = self.plan.cursor_at(self.feed.sequence)
             self._router.join(self, self.plan.condition)
             self._beat()
@@ -128,7 +138,7 @@ class Group(Generic[R]):
             self._run([self.plan.packing.withdrawn(told, self._cursor or "", self._told(None))])
 
     def close(self) -> None:
-        self.roster.end(Unavailable("The stream ended on the server's side. Subscribe again after the last cursor."))
+        self.roster.end(Unavailable(_ENDED))
 
     # ------------------------------------------------------------ turns
 
@@ -226,4 +236,4 @@ class Group(Generic[R]):
             if timer is not None:
                 timer.cancel()
         self._turn = self._heart = None
-        self._ended()
+        self._ended(self)

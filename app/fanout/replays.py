@@ -49,7 +49,7 @@ class Replay(Generic[R]):
                 return
 
     async def _catch_up(self, after: int) -> None:
-        while self._group.feed.sequence < after:  # noqa: ASYNC110  # rare: another process is ahead, and its cursor too
+        while self._group.feed.sequence < after and not self._group.feed.is_closed:  # noqa: ASYNC110  # rare: another process is ahead, and its cursor too
             await asyncio.sleep(_WAIT_SECONDS)
         await self._take_back(after)
         while not self._member.is_over:

@@ -1,12 +1,16 @@
 """Equal subscriptions as one group: one execution for all, nobody's trouble anybody else's, and nothing left behind."""
 
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
 import pytest
 from fanout.listening import TRADES, Ended, Listener, serve
 from live.feeding import feed, mint, running_hub, trades_of, until
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.records import Batch
 from app.execution.requests import GraphQLRequest
+from app.store.statistics import WindowKey, read_volumes
 
 SEED = 7
 MINT = mint(SEED)
@@ -99,3 +103,44 @@ async def test_subscriptions_end_with_the_hub_and_say_that_a_retry_is_right(engi
 
 async def _nothing(batch: Batch) -> None:
     """Nobody listens."""
+
+
+async def test_a_group_that_was_left_and_joined_again_waits_for_reads_as_before(engine: AsyncEngine) -> None:
+    waits = "subscription($mint: String!) { trades(mintAddress: $mint) { signature token { volume24h } } }"
+    async with running_hub(engine) as hub:
+        server = await serve(engine, hub)
+        first = await server.live(waits, mint=MINT)
+        request, second = GraphQLRequest(waits, {"mint": MINT}, None), Listener()
+        await feed(engine, hub.bus.publish, SEED, 40)
+        assert server.fanout.join(request, second)
+        first.leave()
+        await feed(engine, hub.bus.publish, SEED, 80, start=40)
+        expected = [each for each in await trades_of(engine, MINT) if each.sequence > 40]
+        await until(lambda: bool(second.payloads) and second.payloads[-1].records == (expected[-1],))
+        second.leave()
+        assert server.fanout.groups == 0
+
+
+async def test_nested_reads_of_all_groups_of_an_event_are_one(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+
+    async def counted(connection: AsyncConnection, keys: Sequence[WindowKey], head: int) -> Mapping[WindowKey, Decimal]:
+        reads.append(len(keys))
+        return await read_volumes(connection, keys, head)
+
+    monkeypatch.setattr("app.schema.loaders.read_volumes", counted)
+    async with running_hub(engine) as hub:
+        server = await serve(engine, hub)
+        members = [
+            await server.live(
+                f'subscription {{ trades(mintAddress: "{MINT}") {{ {name}: token {{ volume24h }} }} }}',
+            )
+            for name in ("one", "two", "three")
+        ]
+        await feed(engine, hub.bus.publish, SEED, 60)
+        expected = await trades_of(engine, MINT)
+        await until(lambda: all(len(member.payloads) == len(expected) for member in members))
+        assert server.fanout.groups == 3
+        assert len(reads) <= len(expected), "each step of the feed is read for once, whoever asks"
