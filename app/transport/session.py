@@ -5,7 +5,6 @@ ends by the protocol's close codes only, each with a reason; where a client shou
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -25,8 +24,6 @@ from app.transport.frames import frame
 from app.transport.messages import Complete, Init, Message, Ping, Pong, Subscribe, Unreadable, read, write
 from app.transport.road import Roads, WsMember
 from app.transport.wire import Listener, Wire
-
-log = logging.getLogger(__name__)
 
 _BAD_MESSAGE, _UNAUTHORIZED, _NO_INIT, _TWIN, _TWO_INITS = 4400, 4401, 4408, 4409, 4429
 _ACK: Final = frame(Opcode.TEXT, write("connection_ack"))
