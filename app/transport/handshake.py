@@ -21,7 +21,8 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 from websockets.utils import accept_key
 
-from app.transport.wire import Outbox, Wire
+from app.transport.outbox import Outbox
+from app.transport.wire import Wire
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from app.fanout.members import Member
 from app.fanout.payloads import Payload
 from app.metrics import Metrics
 from app.transport.frames import head
-from app.transport.wire import HIGH_WATER, Outbox, Wire
+from app.transport.outbox import Outbox
+from app.transport.wire import HIGH_WATER, Wire
 
 _BEFORE: Final = b'{"type":"next","payload":'
 _BETWEEN: Final = b',"id":'

@@ -23,7 +23,8 @@ from app.settings import Settings
 from app.transport.frames import frame
 from app.transport.messages import Complete, Init, Message, Ping, Pong, Subscribe, Unreadable, read, write
 from app.transport.road import Roads, WsMember
-from app.transport.wire import Listener, Wire
+from app.transport.talk import Listener
+from app.transport.wire import Wire
 
 _BAD_MESSAGE, _UNAUTHORIZED, _NO_INIT, _TWIN, _TWO_INITS = 4400, 4401, 4408, 4409, 4429
 _ACK: Final = frame(Opcode.TEXT, write("connection_ack"))

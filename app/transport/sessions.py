@@ -14,10 +14,9 @@ from app.metrics import Metrics
 from app.settings import Settings
 from app.transport.handshake import open_wire
 from app.transport.messages import SUBPROTOCOL
+from app.transport.outbox import Outbox
 from app.transport.road import Roads
 from app.transport.session import Session, Subscriptions, Surroundings
-from app.transport.watch import Watch
-from app.transport.wire import KEEPALIVE_SECONDS, Outbox
 
 _BAD_SUBPROTOCOL: Final = 4406
 _BATCH: Final = 100
@@ -36,7 +35,7 @@ class Sessions:
         self, operations: Operations, subscriptions: Subscriptions, settings: Settings, metrics: Metrics
     ) -> None:
         self._settings = settings
-        self._outbox = Outbox(settings.max_frame_bytes, metrics.closes, Watch(KEEPALIVE_SECONDS))
+        self._outbox = Outbox(settings.max_frame_bytes, metrics.closes)
         self._open: set[Session] = set()
         roads = Roads(self._outbox, metrics)
         self._around = Surroundings(operations, subscriptions, roads, settings, metrics, self._open)

@@ -5,15 +5,14 @@ when the turn ends. So one event costs one call of the kernel and nothing else, 
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from enum import Enum, auto
 from typing import Any, Final
 
 from websockets.frames import Close, CloseCode, Opcode
 
-from app.metrics import Count
 from app.transport.frames import Binary, Broken, Control, Event, Reader, Text, frame
-from app.transport.watch import Watch
+from app.transport.outbox import Outbox
+from app.transport.talk import Listener
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that a socket may have unsent before it is full; the kernel holds more beside them."""
@@ -22,71 +21,10 @@ _MAX_UNREAD: Final = 4 * HIGH_WATER
 """Bytes of answers to what a client asks while it is full. One that goes on asking without reading is let go here."""
 _REASON_BYTES: Final = 123
 """RFC 6455: a close frame holds 125 bytes, two of them the code."""
-KEEPALIVE_SECONDS: Final = 20.0
 _FULL_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 3.0
 _PING: Final = frame(Opcode.PING, b"")
 _SLOW: Final = "Slow consumer: the socket was not read in time"
-
-
-class Listener(ABC):
-    """Whoever talks over a wire. All calls are made in the loop and must not wait."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def on_text(self, text: str) -> None: ...
-
-    @abstractmethod
-    def on_binary(self, data: bytes) -> None: ...
-
-    @abstractmethod
-    def on_room(self) -> None:
-        """The wire was full, and is not any more."""
-
-    @abstractmethod
-    def on_stuck(self) -> bool:
-        """The wire has been full for 20 seconds. Whether it may stay open all the same."""
-
-    @abstractmethod
-    def on_late(self) -> None:
-        """The time that was given to `Wire.expect` is over."""
-
-    @abstractmethod
-    def on_restart(self) -> None:
-        """The server is about to stop: close as soon as what is under way has ended."""
-
-    @abstractmethod
-    def on_end(self) -> None:
-        """The last call: nothing can be sent any more, whoever ended it."""
-
-
-class Outbox:
-    """What all wires of a process share: the turn of the loop, the limit of a message, the watch."""
-
-    def __init__(self, max_message_bytes: int, closes: Count, watch: Watch) -> None:
-        self.max_message_bytes = max_message_bytes
-        self.closes = closes
-        self.watch = watch
-        self.turn = 0
-        """Differs from turn to turn in which something is written."""
-        self.queued: list[Wire] = []
-        """Wires with something that is pending until the turn ends."""
-        self._is_begun = False
-
-    def begin(self) -> int:
-        """To be called before something is written; the turn."""
-        if not self._is_begun:
-            self._is_begun = True
-            asyncio.get_running_loop().call_soon(self._end)
-        return self.turn
-
-    def _end(self) -> None:
-        self._is_begun = False
-        self.turn += 1
-        wires, self.queued = self.queued, []
-        for wire in wires:
-            wire.flush()
 
 
 class _State(Enum):

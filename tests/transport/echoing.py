@@ -17,8 +17,9 @@ from websockets.utils import apply_mask
 from app.metrics import Count
 from app.transport.frames import frame
 from app.transport.handshake import open_wire
-from app.transport.watch import Watch
-from app.transport.wire import Listener, Outbox, Wire
+from app.transport.outbox import Outbox
+from app.transport.talk import Listener
+from app.transport.wire import Wire
 
 SECONDS = 10.0
 MASK = b"\x37\xfa\x21\x3d"
@@ -58,7 +59,7 @@ class Echo(Listener):
 
 def echo_app(listeners: list[Echo] | None = None, *, keepalive: float = 20.0, limit: int = LIMIT) -> Starlette:
     """Each socket that opens is added to `listeners`."""
-    outbox = Outbox(limit, Count("closes", "Closes.", "code"), Watch(keepalive))
+    outbox = Outbox(limit, Count("closes", "Closes.", "code"), keepalive)
 
     class Endpoint:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
