@@ -38,7 +38,7 @@ from app.settings import Settings
 Response: TypeAlias = dict[str, Any]
 Responder: TypeAlias = Callable[[object, object], bytes | Awaitable[bytes]]
 """Root value and context to the whole response as JSON; at once wherever nothing has to be waited for."""
-NewContext: TypeAlias = Callable[[], object]
+NewContext: TypeAlias = Callable[[], Any]
 """Makes the context of one execution: loaders live no longer than that."""
 _WITH_ERRORS: Final = b'{"errors":'
 """How a response with errors begins: they come first."""
@@ -111,10 +111,13 @@ class Operations:
             raise RequestRefused([format_exception(_too_slow(self._settings.query_timeout_seconds))]) from None
         return Answer(body, body.startswith(_WITH_ERRORS))
 
-    async def open(self, operation: Operation) -> Any:
-        """Runs the root resolver of a subscription: what it returned. Raises RequestRefused."""
+    async def open(self, operation: Operation, after: str | None = None) -> Any:
+        """Runs the root resolver of a subscription: what it returned. Raises RequestRefused.
+
+        `after` is a cursor that the client sent beside the request; it goes before those in the arguments.
+        """
         try:
-            return await open_source(self._schema, self._executor(operation))
+            return await open_source(self._schema, self._executor(operation, after))
         except GraphQLError as error:
             raise RequestRefused([format_error(error)]) from None
 
@@ -134,12 +137,12 @@ class Operations:
         result = self._begin(operation, root_value, context)
         return _later(result) if isawaitable(result) else _encoded(result)
 
-    def _executor(self, operation: Operation) -> Executor[Any]:
+    def _executor(self, operation: Operation, after: str | None) -> Executor[Any]:
         """Raises RequestRefused: a variable is wrong."""
         executor = _EXECUTOR.build(
             self._schema,
             operation.document,
-            context_value=self._new_context(),
+            context_value=self._new_context() if after is None else self._new_context().resumed(after),
             raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
         )

@@ -54,13 +54,16 @@ class Fanout:
         group.join(member)
         return True
 
-    async def subscribe(self, operation: Operation, request: GraphQLRequest, member: Member) -> None:
+    async def subscribe(
+        self, operation: Operation, request: GraphQLRequest, member: Member, after: str | None = None
+    ) -> None:
         """Sends what comes before the live records and returns when the member is live.
 
+        `after` is a cursor that came beside the request, as `Last-Event-ID` does: fields that have cursors go on there.
         Whatever goes wrong ends the member, with the reason as its error.
         """
         try:
-            plan = await self._operations.open(operation)
+            plan = await self._operations.open(operation, after)
             async with self._group(operation, request, plan) as group:
                 await Replay(group, plan, member).run()
         except RequestRefused as refused:

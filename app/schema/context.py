@@ -24,6 +24,8 @@ class Context:
     """`app.live.hub.Hub` where this process delivers streams."""
     subscriptions: Callable[[], int] = lambda: 0
     """Open subscriptions of this process."""
+    resume_after: str | None = None
+    """Cursor that a client sent beside its request, because it comes again by itself; it goes before those in it."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,6 +34,10 @@ class Context:
     def fresh(self) -> "Context":
         """The same with empty loaders."""
         return replace(self)
+
+    def resumed(self, cursor: str) -> "Context":
+        """The context in which a subscription goes on after a cursor, wherever its arguments say that it starts."""
+        return replace(self, resume_after=cursor)
 
     def at(self, moment: Moment) -> "Context":
         """The context of everything that is executed for one step of the feed, primed with what the step brought: that

@@ -136,12 +136,13 @@ def plan_of(
 
 
 async def after_cursor(context: Context, cursor: str | None) -> int | None:
-    """The sequence that a cursor stands for; None without one.
+    """The sequence that a cursor stands for, or the one that the client resumes after by itself; None without one.
 
     Raises CursorExpired where retention dropped what comes after it. Raises CursorInvalid, also for a place that this
     store has not come to: it was restored from an older backup, and going on from there would pass over all that is
     stored from now on until then.
     """
+    cursor = context.resume_after or cursor
     if not cursor:
         return None
     sequence = context.cursors.decode(cursor).sequence
@@ -166,16 +167,19 @@ async def _begin(context: Context, source: Source[R], start: StreamStart | None)
     """The sequence after which stored records come, and which of them; None: from now on."""
     engine, kind = context.engine, source.kind
     if start is None:
-        return None, source.clause
+        return await after_cursor(context, None), source.clause
     if isinstance(start.cursor, str):
         return await after_cursor(context, start.cursor), source.clause
     if isinstance(start.last, int):
         if not 0 <= start.last <= MAX_LAST:
             raise InvalidInput(f"`start.last` must be 0 to {MAX_LAST:,}; start from a time or slot to get more.")
+        if context.resume_after:
+            return await after_cursor(context, None), source.clause
         return await read_last(engine, kind, start.last, context.hub.sequence, source.clause), source.clause
     begun = await _begun(context, kind, start)
     clauses = [each for each in (source.clause, begun.clause) if each is not None]
-    return begun.after, and_(*clauses) if clauses else None
+    resumed = await after_cursor(context, None)
+    return begun.after if resumed is None else resumed, and_(*clauses) if clauses else None
 
 
 async def _begun(context: Context, kind: Kind[R], start: StreamStart) -> Start:
