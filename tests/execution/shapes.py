@@ -1,7 +1,7 @@
 """A small schema with everything that a selection may meet, and ways to ask it."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, NewType
@@ -167,6 +167,23 @@ class Query:
         return Thing(number=5)
 
 
+@strawberry.type
+class Subscription:
+    """Resolvers tell how a field is fed; what they return need be no stream."""
+
+    @strawberry.subscription
+    async def numbers(self, info: Info, start: int = 3) -> AsyncGenerator[Thing, None]:
+        return {"start": start, "context": info.context}  # type: ignore[return-value]
+
+    @strawberry.subscription
+    async def refused(self) -> AsyncGenerator[int, None]:
+        raise InvalidInput("Not from here.")
+
+    @strawberry.subscription
+    async def failed(self) -> AsyncGenerator[int, None]:
+        raise RuntimeError("postgresql://user:secret@db/curvecast")
+
+
 def _wrong() -> Mapping[str, dict[str, Any]]:
     return {
         "large": {"number": 2**31},
@@ -192,6 +209,7 @@ WRONG = tuple(_wrong())
 
 schema = strawberry.Schema(
     Query,
+    subscription=Subscription,
     types=[Cat, Dog],
     config=StrawberryConfig(
         scalar_map={Even: strawberry.scalar(name="Even", serialize=lambda value: None if value % 2 else str(value))}
