@@ -1,6 +1,6 @@
 """Every operation that is shipped is compiled, and needs graphql-core for nothing."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bus.feed import Bus
 from app.domain.cursors import Cursors
-from app.domain.records import GraduationRecord, TokenRecord
-from app.execution.operations import Operations
+from app.domain.streams import StreamPhase
+from app.execution.operations import Operation, Operations
 from app.execution.requests import GraphQLRequest
 from app.execution.resolvers import resolver_of
 from app.live.hub import Hub
+from app.live.moment import Moment
 from app.schema import core_schema
 from app.schema.context import Context
+from app.schema.plans import Circumstances
 from app.settings import MEMORY, Settings
-from app.store.graduations import read_graduation_page
 from app.store.identity import read_store_id
-from app.store.pages import Slice
 
 _FILES = sorted((Settings().contract_dir / "operations").glob("*.graphql"))
 
@@ -40,11 +40,10 @@ async def test_they_are_executed_as_they_were_compiled(world: Asked, monkeypatch
     hub = Hub(world.engine, Bus(MEMORY))
     context = Context(world.engine, world.cursors, world.settings, hub)
     operations = Operations(core_schema, world.settings, context.fresh)
-    events = await _events(world, context)
     needed: list[str] = []
     for file in _FILES:
         operation = operations.prepare(GraphQLRequest(file.read_text(), _variables(world, file), None))
-        roots: Sequence[object] = events[file.stem] if operation.is_subscription else [None]
+        roots: Sequence[object] = await _events(operations, operation) if operation.is_subscription else [None]
         operations.responder(operation)
 
         def noted(*given: Any, file: Path = file, **named: Any) -> Any:
@@ -75,13 +74,10 @@ def _variables(world: Asked, file: Path) -> dict[str, Any]:
     return {name: value for name, value in known.items() if f"${name}:" in file.read_text()}
 
 
-async def _events(world: Asked, context: Context) -> Mapping[str, Sequence[object]]:
-    """Root values for each subscription."""
-    found = await context.loaders.token.load_many(sorted({each.mint for each in world.trades}))
-    tokens: list[TokenRecord] = [token for token in found if token is not None]
-    graduations: list[GraduationRecord] = await context.loaders.read(
-        read_graduation_page, None, Slice(5, None, None, False)
-    )
-    assert tokens
-    assert graduations
-    return {"LiveTrades": world.trades, "LiveNewTokens": tokens, "LiveToken": tokens, "LiveGraduations": graduations}
+async def _events(operations: Operations, operation: Operation) -> list[object]:
+    """Root values of a subscription, of everything that is stored."""
+    plan = await operations.open(operation)
+    records = await plan.read(0, 1_000_000) if plan.read is not None else (await plan.opening())[1]
+    told = Circumstances(Moment(0, None, {}, {}), StreamPhase.LIVE)
+    assert records
+    return [event.value for event in plan.packing.pack(records, told)]
