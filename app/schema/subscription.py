@@ -18,6 +18,7 @@ from app.schema.graduations import GraduationEvent
 from app.schema.inputs import StreamDelivery, StreamStart, StringFilter, TokenFilter, TradeFilter
 from app.schema.packing import OneByOne
 from app.schema.plans import Options, Plan
+from app.schema.price_stream import PriceStreamPayload, price_stream_plan
 from app.schema.sources import after_cursor, graduations_of, launches_of, one_by_one, trades_of
 from app.schema.streams import MAX_INTERVAL_MS
 from app.schema.tokens import Token
@@ -98,6 +99,12 @@ async def _trade_stream(
     return await trade_stream_plan(info.context, filter or None, start or None, delivery or None, commitment)  # type: ignore[return-value]
 
 
+async def _price_stream(
+    info: Info, mint_addresses: list[str], delivery: StreamDelivery | None = UNSET
+) -> AsyncGenerator[PriceStreamPayload, None]:
+    return price_stream_plan(info.context, mint_addresses, delivery or None)  # type: ignore[return-value]
+
+
 @strawberry.type(
     description="Pushes. Every field may be opened over graphql-transport-ws, SSE and multipart HTTP; "
     "every field resumes by cursor."
@@ -115,6 +122,10 @@ class Subscription:
     trade_stream = strawberry.subscription(
         resolver=_trade_stream,
         description="Trades that a filter selects, across tokens, from any stored point to live in one stream.",
+    )
+    price_stream = strawberry.subscription(
+        resolver=_price_stream,
+        description="Prices of many tokens, the newest of each per interval; at most 500 mints.",
     )
 
 

@@ -71,10 +71,16 @@ async def read_newest_rates(engine: AsyncEngine, head_time: int) -> tuple[Rate, 
 
 async def read_token_state(engine: AsyncEngine, mint: str) -> tuple[int, TokenRecord | None]:
     """A token (None: not indexed) and the sequence that the feed had then: both of one moment."""
+    sequence, found = await read_token_states(engine, [mint])
+    return sequence, found.get(mint)
+
+
+async def read_token_states(engine: AsyncEngine, mints: Sequence[str]) -> tuple[int, dict[str, TokenRecord]]:
+    """Tokens by mint and the sequence that the feed had then: all of one moment. What is not indexed is left out."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         head = await _head(connection)
-        return head.sequence if head else 0, (await read_tokens(connection, [mint])).get(mint)
+        return head.sequence if head else 0, await read_tokens(connection, mints)
 
 
 async def read_withdrawn(engine: AsyncEngine, after: int, last: int) -> tuple[Withdrawn, ...]:
