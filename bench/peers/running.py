@@ -16,11 +16,13 @@ from typing import Final, NamedTuple
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parent.parent
 _START_SECONDS: Final = 20.0
+_WORKERS_SECONDS: Final = 5.0
 PEERS: Final[Mapping[str, Sequence[str]]] = {
     "mercurius": ("node", str(HERE / "mercurius.mjs")),
     "graphql-ws": ("node", str(HERE / "graphql-ws.mjs")),
     "apollo": ("node", str(HERE / "apollo.mjs")),
     "strawberry": (sys.executable, str(HERE / "strawberry_stock.py")),
+    "raw": (sys.executable, str(HERE / "raw_frames.py")),
 }
 """How each peer is started, before port and database."""
 
@@ -43,12 +45,32 @@ def peer(name: str, database_url: str | None = None) -> Iterator[Running]:
 
 
 @contextmanager
-def curvecast(settings: Mapping[str, str]) -> Iterator[Running]:
+def curvecast(settings: Mapping[str, str], workers: int = 1) -> Iterator[Running]:
     """`curvecast serve` with these settings, by the names that they have in the environment."""
     port = _free_ports()
-    command = [sys.executable, str(ROOT / "curvecast.py"), "serve", "--port", str(port)]
+    command = [sys.executable, str(ROOT / "curvecast.py"), "serve", "--port", str(port), "--workers", str(workers)]
     with _running(command, port, settings) as running:
+        if workers > 1:  # their port answers before they do, and nobody can tell them apart
+            time.sleep(_WORKERS_SECONDS)
+            running = Running(port, _tree(running.pids[0]))
         yield running
+
+
+@contextmanager
+def fed_curvecast(folder: Path, settings: Mapping[str, str]) -> Iterator[Running]:
+    """The API in one process with its feed on a bus in memory, over the store that `market.fill` made with `folder`."""
+    port = _free_ports()
+    with _running([sys.executable, str(HERE / "feeding.py"), str(port), str(folder)], port, settings) as running:
+        yield running
+
+
+@contextmanager
+def redis_feed(folder: Path, redis_url: str) -> Iterator[int]:
+    """A process that announces over Redis; the port that it takes events on."""
+    port = _free_ports()
+    command = [sys.executable, str(HERE / "feeding.py"), str(port), str(folder), redis_url]
+    with _running(command, port + 1):
+        yield port + 1
 
 
 @cache
