@@ -77,6 +77,10 @@ def _sells(view: strawberry.Parent[CandleView]) -> int:
     return view.candle.sells
 
 
+def _revision(view: strawberry.Parent[CandleView]) -> int:
+    return view.revision
+
+
 async def _traders(view: strawberry.Parent[CandleView], info: Info) -> int:
     if view.is_filled:
         return 0
@@ -112,6 +116,6 @@ class CandleType:
         description="Whether the interval is over and its trades are at the asked commitment."
     )
     revision = strawberry.field(
-        resolver=_trades, description="Grows with every change, so that a late trade is seen as a correction."
+        resolver=_revision, description="Grows with every change, so that a late trade is seen as a correction."
     )
     is_filled: bool = strawberry.field(description="Whether the slot was filled rather than traded.")

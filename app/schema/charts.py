@@ -1,20 +1,18 @@
-"""Charts: which candles a client asked for, valued and filled."""
+"""Charts: which candles a client asked for."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 import msgspec
 
-from app.domain.candles import DAY, Candle, Interval
-from app.domain.money import ZERO, whole
-from app.domain.programs import Protocol, TradeProgram
-from app.domain.valuation import PUMP_SUPPLY
+from app.domain.candles import DAY, Interval
+from app.domain.programs import TradeProgram
 from app.errors import InvalidInput
+from app.schema.chart_views import views_of
 from app.schema.context import Context
 from app.schema.enums import CandleFill, ChartUnit
 from app.schema.keys import ChartKey
 from app.schema.views import CandleView
-from app.store.candles import Chart, ChartRange
+from app.store.candles import ChartRange
 
 MAX_CANDLES = 5_000
 
@@ -64,18 +62,12 @@ async def chart_of(context: Context, mint: str, asked: ChartArguments) -> list[C
     of its trades a candle has no USD price, and is left out of charts in USD.
     """
     head = await context.loaders.head_time()
-    chosen = _range(asked, head)
+    chosen = range_of(asked, head)
     chart = await context.loaders.chart.load(ChartKey(mint, chosen))
-    if chart is None:
-        return []
-    supply = _supply(chart)
-    if asked.unit is ChartUnit.MARKET_CAP_USD and supply is None:
-        return []
-    candles = [_view(candle, chart, asked.unit, supply, head) for candle in chart.candles]
-    return _filled(candles, chosen, head) if asked.fill is CandleFill.PREVIOUS_CLOSE else candles
+    return [] if chart is None else views_of(chart, chosen, asked.unit, asked.fill, head)
 
 
-def _range(asked: ChartArguments, head: int) -> ChartRange:
+def range_of(asked: ChartArguments, head: int) -> ChartRange:
     """The range to read. Raises InvalidInput where it is empty, or larger than a chart may be."""
     width, countback = asked.interval.seconds, asked.countback or 0
     end = head + 1 if asked.end is None else asked.end
@@ -112,51 +104,3 @@ def _for_filling(chosen: ChartRange) -> ChartRange:
     last = chosen.interval.bucket(chosen.end - 1)
     counted = last - (chosen.countback - 1) * chosen.interval.seconds if chosen.countback else chosen.start
     return replace(chosen, start=min(chosen.start, counted), countback=0, with_previous=True)
-
-
-def _supply(chart: Chart) -> Decimal | None:
-    supply = chart.total_supply
-    if supply is None and chart.protocol == Protocol.PUMP_FUN:
-        supply = PUMP_SUPPLY
-    return None if supply is None else whole(supply, chart.decimals)
-
-
-def _view(candle: Candle, chart: Chart, unit: ChartUnit, supply: Decimal | None, head: int) -> CandleView:
-    is_over = candle.time + candle.interval.seconds <= head
-    candle = candle if unit is ChartUnit.QUOTE else _with_usd_ends(candle)
-    return CandleView(candle=candle, token_id=chart.token_id, supply=supply, unit=unit, is_final=is_over)
-
-
-def _with_usd_ends(candle: Candle) -> Candle:
-    """For charts in USD: where the first or last trade had no rate, another price known of the interval is its end."""
-    known = next((usd for usd in (candle.open_usd, candle.close_usd, candle.low_usd) if usd is not None), None)
-    ends = {name: known for name in ("open_usd", "close_usd") if getattr(candle, name) is None}
-    return msgspec.structs.replace(candle, **ends) if ends else candle
-
-
-def _filled(views: list[CandleView], chosen: ChartRange, head: int) -> list[CandleView]:
-    """Every slot of the range from the first price on, but none after the head."""
-    width, previous = chosen.interval.seconds, None
-    by_time = {view.candle.time: view for view in views if view.candle.time >= chosen.start}
-    earlier = [view for view in views if view.candle.time < chosen.start]
-    previous = earlier[-1] if earlier else None
-    first = chosen.interval.bucket(chosen.start + width - 1)
-    filled = []
-    for start in range(first, min(chosen.end, head + 1), width):
-        traded = by_time.get(start)
-        previous = traded or (None if previous is None else _repeat(previous, start, head))
-        if previous is not None:
-            filled.append(previous)
-    return filled
-
-
-def _repeat(previous: CandleView, start: int, head: int) -> CandleView:
-    """The last close with zero volume."""
-    last = previous.candle
-    still = {f"{name}": last.close for name in ("open", "high", "low")}
-    still_usd = {f"{name}_usd": last.close_usd for name in ("open", "high", "low")}
-    volumes = ("volume", "buy_volume", "sell_volume", "volume_usd", "buy_volume_usd", "sell_volume_usd")
-    nothing = {**dict.fromkeys(volumes, ZERO), **dict.fromkeys(("trades", "buys", "sells", "usd_trades"), 0)}
-    candle = msgspec.structs.replace(last, time=start, **still, **still_usd, **nothing)
-    is_over = start + candle.interval.seconds <= head
-    return msgspec.structs.replace(previous, candle=candle, is_filled=True, is_final=is_over)

@@ -58,6 +58,17 @@ class CandleView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unit: ChartUnit
     is_final: bool
     is_filled: bool = False
+    withdrawn: int = 0
+    """Trades that forks took out of its interval."""
+
+    @property
+    def revision(self) -> int:
+        """Grows with each trade that comes or leaves, and with the end of the interval.
+
+        It follows from what is stored, so it is the same in queries and streams and after a restart. A trade that left
+        counts two: one for its coming, which the number of trades has forgotten, and one for its leaving.
+        """
+        return 2 * (self.candle.trades + 2 * self.withdrawn) + self.is_final
 
 
 class HolderView(msgspec.Struct, frozen=True, kw_only=True, gc=False):

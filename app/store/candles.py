@@ -1,5 +1,6 @@
 """Reads of candles: stored widths as they are, others derived from the next smaller stored width or from the trades."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,25 +15,28 @@ from sqlalchemy import (
     FromClause,
     Select,
     SmallInteger,
+    Text,
     and_,
     case,
     cast,
+    column,
     func,
     literal,
     or_,
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.candles import DAY, Candle, Interval
 from app.domain.programs import Side, TradeProgram
+from app.domain.records import RecordKind
 from app.store.keys import among, key_table
 from app.store.measures import trade_quote, trade_spot, trade_volume_usd
 from app.store.rows import AnyRow, to_seconds, to_time
-from app.store.tables import candles_1d, candles_1h, candles_1m, tokens, trades, venues
+from app.store.tables import candles_1d, candles_1h, candles_1m, retractions, tokens, trades, venues
 
 _STORED = {Interval.M1: candles_1m, Interval.H1: candles_1h, Interval.D1: candles_1d}
 _TIME = DateTime(timezone=True)
@@ -70,18 +74,25 @@ class Chart:
     total_supply: int | None
     protocol: int
     candles: list[Candle]
+    withdrawn: Counter[int]
+    """How many trades forks took out of each interval, by its first second, on whichever venue they were."""
 
 
 async def read_charts(connection: AsyncConnection, mints: Sequence[str], asked: ChartRange) -> dict[str, Chart]:
     """The candles of each mint; a mint that is not indexed is left out, one without candles has none."""
-    chosen = _chosen(asked, mints)
+    chosen, gone = _chosen(asked, mints), _gone(asked, mints)
     facts = (tokens.c.mint, tokens.c.id, tokens.c.decimals, tokens.c.total_supply, tokens.c.protocol)
-    source = tokens.outerjoin(chosen, chosen.c.token_id == tokens.c.id)
-    query = select(*facts, chosen).select_from(source).where(among(tokens.c.mint, mints)).order_by(chosen.c.start)
+    source = tokens.outerjoin(chosen, chosen.c.token_id == tokens.c.id).outerjoin(gone, gone.c.mint == tokens.c.mint)
+    query = select(*facts, gone.c.withdrawn, chosen).select_from(source).where(among(tokens.c.mint, mints))
+    query = query.order_by(chosen.c.start)
     charts: dict[str, Chart] = {}
     await connection.exec_driver_sql(_PLAN_ANEW)
     for row in await connection.execute(query):
-        chart = charts.setdefault(row.mint, Chart(row.id, row.decimals, _integer(row.total_supply), row.protocol, []))
+        chart = charts.get(row.mint)
+        if chart is None:
+            withdrawn = Counter(map(asked.interval.bucket, row.withdrawn or ()))
+            facts_of = (row.id, row.decimals, _integer(row.total_supply), row.protocol)
+            chart = charts[row.mint] = Chart(*facts_of, [], withdrawn)
         if row.token_id is not None:
             chart.candles.append(_candle(row, asked))
     return charts
@@ -104,6 +115,19 @@ async def read_candle_traders(
         kind = select(venues.c.kind).where(venues.c.id == trades.c.venue_id).scalar_subquery()
         query = query.where(kind == program)
     return {(row.token_id, row.start): row.traders for row in await connection.execute(query)}
+
+
+def _gone(asked: ChartRange, mints: Sequence[str]) -> CTE:
+    """Block times of the trades that forks took away before the end of the range, by mint."""
+    each = (
+        func.unnest(retractions.c.kinds, retractions.c.mints, retractions.c.block_times)
+        .table_valued(column("kind", SmallInteger), column("mint", Text), column("block_time", BigInteger), name="each")
+        .render_derived(name="each")
+    )
+    names_one = retractions.c.mints.op("&&")(literal(list(mints), ARRAY(Text)))
+    query = select(each.c.mint, func.array_agg(each.c.block_time).label("withdrawn")).group_by(each.c.mint)
+    query = query.select_from(retractions.join(each, true())).where(names_one, among(each.c.mint, mints))
+    return query.where(each.c.kind == RecordKind.TRADE, each.c.block_time < _end(asked)).cte("gone")
 
 
 def _chosen(asked: ChartRange, mints: Sequence[str]) -> CTE:

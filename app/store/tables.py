@@ -107,6 +107,7 @@ retractions = Table(
     Column("mints", ARRAY(Text), nullable=False),
     Column("block_times", ARRAY(BigInteger), nullable=False),
     Column("identities", ARRAY(LargeBinary), nullable=False),
+    Index("ix_retractions_mints", "mints", postgresql_using="gin"),
     comment="One row a withdrawn slot: the records that left, which nothing else tells any more.",
 )
 

@@ -68,7 +68,7 @@ async def test_a_chart_of_every_width_is_the_fold_of_its_trades(
             assert each["interval"] == interval.name
             counts = ("trades", "buys", "sells")
             assert [each[name] for name in counts] == [getattr(candle, name) for name in counts]
-            assert each["revision"] == candle.trades
+            assert each["revision"] == 2 * candle.trades + each["isFinal"]
             numbers = {
                 "open": candle.open_usd,
                 "high": candle.high_usd,
