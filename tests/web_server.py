@@ -1,6 +1,7 @@
 """An ASGI application on a real uvicorn of the loopback interface, for as long as a test needs it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,13 +15,11 @@ _SECONDS = 5.0
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, *, port: int = 0, **options: Any) -> AsyncIterator[str]:
-    """Serves on `port`, or on a free one; its address, `http://…`. Whoever is still being answered at the end is cut
-    off. `options` are uvicorn's."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, **{"lifespan": "off"} | options)
-    server = Server(config)
-    listener = config.bind_socket()
-    listener.listen()
+async def serving(app: ASGIApp, listener: socket.socket | None = None, **options: Any) -> AsyncIterator[str]:
+    """Serves on `listener`, or on a free port; its address, `http://…`. Whoever is still being answered at the end is
+    cut off. `options` are uvicorn's."""
+    listener = listener or socket.create_server(("127.0.0.1", 0))
+    server = Server(uvicorn.Config(app, log_config=None, **{"lifespan": "off"} | options))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         async with asyncio.timeout(_SECONDS):
@@ -31,3 +30,4 @@ async def serving(app: ASGIApp, *, port: int = 0, **options: Any) -> AsyncIterat
     finally:
         server.should_exit = server.force_exit = True
         await task
+        listener.close()

@@ -1,6 +1,8 @@
 """Several nodes as one: who is asked, who takes over, who is left alone; on real sockets."""
 
 import asyncio
+import gzip
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -84,6 +86,7 @@ async def test_a_node_that_does_not_serve_is_passed_over_and_the_reason_told(
 async def test_when_no_node_serves_one_line_says_why_without_the_key() -> None:
     refusing, gone = TinyNode(), TinyNode()
     refusing.rule = always(lambda: Response(status_code=401))
+    gone.listener.close()
     async with running(refusing), pool_of(refusing, gone) as pool:
         with pytest.raises(SourceLost) as lost:
             await Node(pool).slot(Commitment.CONFIRMED)
@@ -125,6 +128,19 @@ async def test_a_node_that_lags_is_put_aside_and_taken_back_when_it_has_caught_u
         assert len(pool.usable()) == 1
         behind.tip += 55
         await until(lambda: states(pool) == ["OK", "OK"])
+
+
+@pytest.mark.parametrize("size", [100, 3_000_000])
+async def test_answers_are_unpacked_and_a_node_that_packs_them_wrongly_is_followed_by_the_next(size: int) -> None:
+    good, bad = TinyNode(), TinyNode()
+    slots = [*range(2_000_000, 2_000_000 + size // 8)]
+    answer = gzip.compress(json.dumps({"jsonrpc": "2.0", "id": 0, "result": slots}).encode())
+    good.rule = always(lambda: Response(answer, headers={"content-encoding": "gzip"}), ("getBlocks",))
+    bad.rule = always(lambda: Response(answer[:-9], headers={"content-encoding": "gzip"}), ("getBlocks",))
+    bad.tip += 20  # asked first
+    async with running(good, bad), pool_of(good, bad) as pool:
+        assert await Node(pool).slots(slots[0], slots[-1], Commitment.CONFIRMED) == slots
+        assert "cannot be unpacked" in details(pool)
 
 
 async def test_the_node_nearer_to_the_tip_is_asked_first() -> None:

@@ -1,11 +1,11 @@
 """A node of some lines over a real socket, whose single answers a test decides. `tests/node` is the whole one."""
 
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from servers import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,7 +19,8 @@ class TinyNode:
     """Slots that a test counts up. `rule` may answer a request instead; `requests` counts methods."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
         self.genesis = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
         self.tip = 1_000
         self.rule: Rule = lambda method, params: None
@@ -49,5 +50,5 @@ async def running(*nodes: TinyNode) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for node in nodes:
             app = Starlette(routes=[Route("/", node.answer, methods=["POST"])])
-            await stack.enter_async_context(serving(app, port=node.port))
+            await stack.enter_async_context(serving(app, node.listener))
         yield
