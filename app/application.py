@@ -1,6 +1,7 @@
 """The API as an ASGI application: opens engine, bus and hub when it starts, closes them in reverse when it ends."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -25,7 +26,10 @@ from app.store.identity import read_store_id
 from app.transport.ide import Ide
 from app.transport.probes import Probes
 from app.transport.sessions import Sessions
-from app.transport.view import View
+from app.transport.streams import Streams
+from app.transport.view import FRAMINGS, View
+
+Drain = Callable[[], Awaitable[None]]
 
 
 def create_app(settings: Settings, *, engine: AsyncEngine | None = None, bus: Bus | None = None) -> Starlette:
@@ -40,8 +44,8 @@ def create_app(settings: Settings, *, engine: AsyncEngine | None = None, bus: Bu
             store = engine if engine is not None else await stack.enter_async_context(open_engine(settings))
             feed = bus if bus is not None else await stack.enter_async_context(_open_bus(settings))
             hub = await stack.enter_async_context(_running(Hub(store, feed)))
-            sessions, app.router.routes[:] = await _routes(settings, store, hub)
-            yield {"drain": sessions.drain}
+            drain, app.router.routes[:] = await _routes(settings, store, hub)
+            yield {"drain": drain}
 
     return Starlette(lifespan=lifespan)
 
@@ -65,16 +69,22 @@ async def _running(hub: Hub) -> AsyncIterator[Hub]:
         await hub.stop()
 
 
-async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> tuple[Sessions, list[BaseRoute]]:
+async def _routes(settings: Settings, engine: AsyncEngine, hub: Hub) -> tuple[Drain, list[BaseRoute]]:
+    """The routes, and what is called before the process stops to listen."""
     store_id, metrics = await _store_id(engine), Metrics()
     context = Context(engine, Cursors(store_id), settings, hub, lambda: fanout.members)
     operations = Operations(core_schema, settings, context.fresh)
     fanout = Fanout(operations, hub, context.at, settings.mailbox_size)
     sessions = Sessions(operations, fanout, settings, metrics)
-    probes = Probes(hub, engine, fanout, sessions, metrics, sdl())
+    streams = Streams(fanout, FRAMINGS, sessions.door, metrics)
+    probes = Probes(hub, engine, fanout, sessions, streams, metrics, sdl())
     ide = _ide(settings, engine, hub, store_id)
-    view = View(operations, settings, metrics, ide.page)
-    return sessions, [
+    view = View(operations, streams, settings, metrics, ide.page)
+
+    async def drain() -> None:
+        await asyncio.gather(sessions.drain(), streams.drain())
+
+    return drain, [
         Route("/graphql", view),
         WebSocketRoute("/graphql", sessions),
         *ide.routes,

@@ -57,10 +57,13 @@ class Metrics:
         self.seconds = Histogram("curvecast_http_seconds", "Time to answer a GraphQL request over HTTP.")
         self.operations = Count("curvecast_ws_operations_total", "Operations over WebSocket by outcome.", "outcome")
         self.payloads = Count("curvecast_ws_payloads_total", "Messages of type next by kind of operation.", "kind")
+        self.streams = Count("curvecast_streams_total", "Subscriptions over HTTP by how they ended.", "outcome")
+        self.stream_payloads = Count("curvecast_stream_payloads_total", "Payloads over HTTP by media type.", "media")
         self.closes = Count("curvecast_ws_closes_total", "Sockets that the server closed, by code.", "code")
 
     def lines(self) -> Iterator[str]:
-        for each in (self.requests, self.seconds, self.operations, self.payloads, self.closes):
+        sockets = (self.operations, self.payloads, self.closes)
+        for each in (self.requests, self.seconds, *sockets, self.streams, self.stream_payloads):
             yield from each.lines()
 
 

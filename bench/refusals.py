@@ -22,12 +22,16 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from app.execution.operations import Operations
+from app.execution.operations import Operation, Operations
+from app.execution.requests import GraphQLRequest
+from app.fanout.members import Member
 from app.metrics import Metrics
 from app.schema import core_schema
 from app.settings import Settings
+from app.transport.door import Door
 from app.transport.server import server_options
-from app.transport.view import View
+from app.transport.streams import Streams
+from app.transport.view import FRAMINGS, View
 
 SETTINGS = Settings()
 _NODE = "nodes { mintAddress }"
@@ -49,9 +53,22 @@ ATTACKS = {
 }
 
 
+class _Nobody:
+    """No attack of these subscribes."""
+
+    def join(self, request: GraphQLRequest, member: Member) -> bool:
+        return False
+
+    async def subscribe(
+        self, operation: Operation, request: GraphQLRequest, member: Member, after: str | None = None
+    ) -> None:
+        member.end(None)
+
+
 def serve(port: int) -> None:
     operations = Operations(core_schema, SETTINGS, object)
-    app = Starlette(routes=[Route("/graphql", View(operations, SETTINGS, Metrics()))])
+    streams = Streams(_Nobody(), FRAMINGS, Door(SETTINGS.max_sockets), Metrics())
+    app = Starlette(routes=[Route("/graphql", View(operations, streams, SETTINGS, Metrics()))])
     uvicorn.run(app, port=port, log_config=None, **server_options(SETTINGS))
 
 

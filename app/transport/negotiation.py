@@ -1,23 +1,38 @@
-"""Which media type answers a request: Accept with q-values, by the GraphQL-over-HTTP specification."""
+"""Which media type answers a request: Accept with q-values and order, by the GraphQL-over-HTTP specification."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 GRAPHQL: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
+MULTIPART: Final = "multipart/mixed;subscriptionspec=1.0"
+"""A client that lists multipart/mixed without this parameter means another protocol."""
 HTML: Final = "text/html"
 
 
-def choose(accept: str | None, offers: tuple[str, ...]) -> str | None:
-    """The offer that the client likes best, the first on a tie; None when it accepts none of them.
+class _Range(NamedTuple):
+    """One range of an Accept header."""
 
-    RFC 9110: the most specific range that matches an offer gives its quality; q=0 excludes.
+    media: str
+    quality: float
+
+
+def choose(accept: str | None, offers: tuple[str, ...], *, by_name: bool = False) -> str | None:
+    """The offer that the client likes best; None when it accepts none of them.
+
+    RFC 9110: the most specific range that matches an offer gives its quality; q=0 excludes. Of equal ones the one that
+    the client lists first is taken, then the first offer. `by_name` leaves out what only a wildcard accepts.
     """
     if accept is None or not accept.strip():
-        return offers[0]
+        return None if by_name else offers[0]
     ranges = [_parse(each) for each in accept.split(",")[:50]]
-    qualities = [(_quality(offer, ranges), -index, offer) for index, offer in enumerate(offers)]
-    best = max(qualities)
-    return best[2] if best[0] > 0 else None
+    best: tuple[float, int, str] | None = None
+    for offer in offers:
+        found = _match(offer, ranges, by_name=by_name)
+        # `max` would compare offers by name where all else is equal.
+        if found is not None and (best is None or found > best[:2]):
+            best = (*found, offer)
+    return best[2] if best is not None else None
 
 
 def is_json(content_type: str | None) -> bool:
@@ -27,16 +42,18 @@ def is_json(content_type: str | None) -> bool:
     return kind.strip().lower() == JSON and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
-def _parse(accepted: str) -> tuple[str, float]:
-    media, *parameters = (part.strip() for part in accepted.split(";"))
+def _parse(accepted: str) -> _Range:
+    media, *parameters = (part.strip() for part in accepted.lower().split(";"))
     quality = 1.0
     for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "q":
+        name, _, value = (part.strip(' "') for part in parameter.partition("="))
+        if name == "q":
             quality = _number(value)
-        elif name.strip().lower() == "charset" and value.strip(' "').lower() not in ("utf-8", "utf8"):
+        elif name == "charset" and value not in ("utf-8", "utf8"):
             quality = 0.0
-    return media.lower(), quality
+        elif name == "subscriptionspec":
+            media = f"{media};{name}={value}"
+    return _Range(media, quality)
 
 
 def _number(text: str) -> float:
@@ -46,10 +63,11 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _quality(offer: str, ranges: list[tuple[str, float]]) -> float:
+def _match(offer: str, ranges: list[_Range], *, by_name: bool) -> tuple[float, int] | None:
+    """Quality and place of the range that decides about an offer, both larger for the better; None: not accepted."""
     kind = offer.partition("/")[0]
-    for specificity in (offer, f"{kind}/*", "*/*"):
-        for media, quality in ranges:
-            if media == specificity:
-                return quality
-    return 0.0
+    for specificity in (offer,) if by_name else (offer, f"{kind}/*", "*/*"):
+        for index, each in enumerate(ranges):
+            if each.media == specificity:
+                return (each.quality, -index) if each.quality > 0 else None
+    return None

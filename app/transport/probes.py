@@ -15,6 +15,7 @@ from app.store.components import read_components
 from app.store.engine import is_lost
 from app.store.gaps import open_gaps
 from app.transport.sessions import Sessions
+from app.transport.streams import Streams
 
 _READ_SECONDS: Final = 2.0
 _STATES: Final = {"OK": 1.0, "DEGRADED": 0.5, "DOWN": 0.0}
@@ -25,12 +26,20 @@ class Probes:
     most."""
 
     def __init__(
-        self, hub: Hub, engine: AsyncEngine, fanout: Fanout, sessions: Sessions, metrics: Metrics, sdl: str
+        self,
+        hub: Hub,
+        engine: AsyncEngine,
+        fanout: Fanout,
+        sessions: Sessions,
+        streams: Streams,
+        metrics: Metrics,
+        sdl: str,
     ) -> None:
         self._hub = hub
         self._fanout = fanout
         self._engine = engine
         self._sessions = sessions
+        self._streams = streams
         self._metrics = metrics
         self._sdl = sdl
 
@@ -80,6 +89,7 @@ class Probes:
     def _gauges(self) -> Iterator[str]:
         hub = self._hub
         yield from gauge("curvecast_sockets", "Open WebSockets.", self._sessions.open)
+        yield from gauge("curvecast_streams", "Open subscriptions over HTTP.", self._streams.open)
         yield from gauge("curvecast_subscriptions", "Open subscriptions.", self._fanout.members)
         yield from gauge("curvecast_sequence", "Newest delivered sequence.", hub.sequence)
         yield from gauge("curvecast_hub_repairs", "Holes of the bus that were read from the database.", hub.repairs)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.settings import Settings
+from app.transport.connection import Connection
 from app.transport.handshake import Handshake
 
 BACKLOG = 16_384
@@ -13,6 +14,7 @@ has a bound of its own (net.core.somaxconn), and lets clients try again past it.
 def server_options(settings: Settings) -> dict[str, Any]:
     """Keyword arguments of `uvicorn.Config`."""
     return {
+        "http": Connection,
         "ws": Handshake,
         "ws_max_size": settings.max_frame_bytes,
         # Deflate costs 7 to 60 % of CPU and 40 KiB a socket (ARCHITECTURE.md section 5).

@@ -1,7 +1,7 @@
 """Server-sent events: the distinct connections mode of graphql-sse, by its PROTOCOL document.
 
-An event's `id` is the cursor after it. A browser sends the last one by itself when it comes again (`Last-Event-ID`), and
-is resumed strictly after it.
+An event's `id` is the cursor after it. A browser sends the last one by itself when it comes again (`Last-Event-ID`),
+and is resumed strictly after it.
 """
 
 import random

@@ -1,4 +1,8 @@
-"""POST and GET on /graphql, by the GraphQL-over-HTTP specification."""
+"""POST and GET on /graphql, by the GraphQL-over-HTTP specification.
+
+What can be told before a stream begins is told by status and JSON; from there on the stream's own protocol holds, also
+for a document that is refused.
+"""
 
 import asyncio
 import time
@@ -8,27 +12,41 @@ from typing import Final, TypeAlias
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import InvalidInput
+from app.errors import CurvecastError, InvalidInput, SubscriptionLimit
 from app.execution.errors import format_exception
 from app.execution.operations import Operations, RequestRefused
 from app.execution.operations import Response as Refusal
 from app.execution.requests import GraphQLRequest, read_json, read_parameters, read_request
 from app.metrics import Metrics
 from app.settings import Settings
-from app.transport.negotiation import GRAPHQL, HTML, JSON, choose, is_json
+from app.transport.door import RETRY_SECONDS
+from app.transport.framing import Framing, whole
+from app.transport.multipart import Multipart
+from app.transport.negotiation import EVENTS, GRAPHQL, HTML, JSON, MULTIPART, choose, is_json
+from app.transport.sse import ServerSentEvents
+from app.transport.streams import HEADERS, Asked, Streams
 
 BrowserPage: TypeAlias = Callable[[Request], Awaitable[Response]]
-_SUBSCRIBE: Final = "Subscriptions are served over WebSocket on this path: use the graphql-transport-ws subprotocol."
+FRAMINGS: Final[Mapping[str, Framing]] = {EVENTS: ServerSentEvents(), MULTIPART: Multipart()}
+"""What subscriptions, and also queries, may be answered in besides JSON."""
+_PLAIN: Final = (GRAPHQL, JSON)
+_STREAMS: Final = (EVENTS, MULTIPART)
+_SUBSCRIBE: Final = (
+    "Subscriptions are served on this path over WebSocket (subprotocol graphql-transport-ws), as server-sent events "
+    "(Accept: text/event-stream) and as multipart (Accept: multipart/mixed;subscriptionSpec=1.0)."
+)
 
 
 class _Rejected(Exception):
-    """An HTTP request that is no GraphQL request; `message` says what to send instead."""
+    """An HTTP request that is not answered as it asks; `reason`, InvalidInput where only words are given, says what to
+    send instead."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, reason: CurvecastError | str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
         self.status = status
+        self.reason = InvalidInput(reason) if isinstance(reason, str) else reason
         self.headers = dict(headers or {})
 
 
@@ -36,9 +54,15 @@ class View:
     """The HTTP face of `Operations`. `browser_page` answers browsers that ask for HTML without a query."""
 
     def __init__(
-        self, operations: Operations, settings: Settings, metrics: Metrics, browser_page: BrowserPage | None = None
+        self,
+        operations: Operations,
+        streams: Streams,
+        settings: Settings,
+        metrics: Metrics,
+        browser_page: BrowserPage | None = None,
     ) -> None:
         self._operations = operations
+        self._streams = streams
         self._settings = settings
         self._metrics = metrics
         self._browser_page = browser_page
@@ -50,20 +74,20 @@ class View:
         self._metrics.seconds.add(time.perf_counter() - started)
         await response(scope, receive, send)
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> ASGIApp:
         accept = ", ".join(request.headers.getlist("accept"))
         if self._browser_page is not None and _is_browser(request, accept):
             return await self._browser_page(request)
-        media = choose(accept, (GRAPHQL, JSON))
+        media = choose(accept, _PLAIN + _STREAMS)
         try:
             if media is None:
-                raise _Rejected(406, f"This path answers in {GRAPHQL} or {JSON}: accept one of them.")
-            return await self._answer(request, media)
+                raise _Rejected(406, f"This path answers in {GRAPHQL}, {JSON}, {EVENTS}: accept one of them.")
+            return await self._answer(request, accept, media)
         except _Rejected as error:
-            errors = {"errors": [format_exception(InvalidInput(str(error)))]}
-            return _encoded(errors, media or JSON, error.status, error.headers)
+            errors = {"errors": [format_exception(error.reason)]}
+            return _plain(msgspec.json.encode(errors), choose(accept, _PLAIN) or JSON, error.status, error.headers)
 
-    async def _answer(self, request: Request, media: str) -> Response:
+    async def _answer(self, request: Request, accept: str, media: str) -> ASGIApp:
         try:
             asked = await self._read(request)
         except InvalidInput as error:
@@ -71,13 +95,25 @@ class View:
         try:
             operation = self._operations.prepare(asked)
             if operation.is_subscription:
-                raise _not_here(request)
+                return self._stream(request, accept, Asked(asked, operation, request.headers.get("last-event-id")))
             answer = await self._operations.run(operation)
         except RequestRefused as refused:
             self._metrics.requests.add("error")
-            return _encoded(refused.response, media, _status(refused.response, media), {})
+            return _response(msgspec.json.encode(refused.response), media, _status(refused.response, media))
         self._metrics.requests.add("error" if answer.has_errors else "ok")
-        return _response(answer.body, media, 200, {})
+        return _response(answer.body, media, 200)
+
+    def _stream(self, request: Request, accept: str, asked: Asked) -> ASGIApp:
+        """Streams are for those who name one: who accepts anything may not expect that the answer never ends."""
+        media = choose(accept, _STREAMS, by_name=True)
+        if media is None:
+            raise _not_here(request)
+        if request.scope["http_version"] == "1.0":
+            raise _Rejected(505, "Streams need HTTP/1.1: a proxy between may have to be told so.")
+        try:
+            return self._streams.response(media, asked)
+        except SubscriptionLimit as error:
+            raise _Rejected(503, error, {"retry-after": str(RETRY_SECONDS)}) from None
 
     async def _read(self, request: Request) -> GraphQLRequest:
         if request.method == "GET":
@@ -122,16 +158,20 @@ def _too_large(limit: int) -> _Rejected:
 
 
 def _status(refused: Refusal, media: str) -> int:
-    """application/json answers 200 to every well-formed request; the newer type tells that nothing was executed."""
-    if media == JSON:
+    """Only the newer type tells by the status that nothing was executed. The others answer 200 to every well-formed
+    request: to a browser's EventSource, anything else is the end without a reason."""
+    if media != GRAPHQL:
         return 200
     codes = {error["extensions"]["code"] for error in refused["errors"]}
     return 503 if codes == {"SERVICE_UNAVAILABLE"} else 400
 
 
-def _encoded(refused: Refusal, media: str, status: int, headers: Mapping[str, str]) -> Response:
-    return _response(msgspec.json.encode(refused), media, status, headers)
+def _response(body: bytes, media: str, status: int) -> Response:
+    framing = FRAMINGS.get(media)
+    if framing is None:
+        return _plain(body, media, status, {})
+    return Response(whole(framing, body), status, {**HEADERS, "content-type": framing.content_type})
 
 
-def _response(body: bytes, media: str, status: int, headers: Mapping[str, str]) -> Response:
+def _plain(body: bytes, media: str, status: int, headers: Mapping[str, str]) -> Response:
     return Response(body, status, {"vary": "accept", **headers}, f"{media}; charset=utf-8")

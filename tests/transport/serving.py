@@ -26,7 +26,8 @@ from app.transport.listener import Server
 from app.transport.messages import SUBPROTOCOL
 from app.transport.server import server_options
 from app.transport.sessions import Sessions
-from app.transport.view import View
+from app.transport.streams import Streams
+from app.transport.view import FRAMINGS, View
 
 SECONDS = 5.0
 """How long a test waits for what must come."""
@@ -152,7 +153,9 @@ class Alone:
     def join(self, request: GraphQLRequest, member: Member) -> bool:
         return False
 
-    async def subscribe(self, operation: Operation, request: GraphQLRequest, member: Member) -> None:
+    async def subscribe(
+        self, operation: Operation, request: GraphQLRequest, member: Member, after: str | None = None
+    ) -> None:
         source = await self._operations.open(operation)
         respond = self._operations.responder(operation)
         async with aclosing(source):
@@ -162,7 +165,7 @@ class Alone:
                 assert isinstance(body, bytes)
                 if event.cursor is not None:
                     body = body[:-1] + b',"extensions":{"cursor":"%s"}}' % event.cursor.encode()
-                member.send([Payload(body, 0, None, None, ())])
+                member.send([Payload(body, 0, event.cursor, None, ())])
                 await asyncio.sleep(0)
         member.end(None)
 
@@ -172,12 +175,17 @@ def small_app(settings: Settings, gate: Gate | None = None) -> Starlette:
     context = gate or Gate()
     operations = Operations(schema._schema, settings, lambda: context)
     metrics = Metrics()
-    sessions = Sessions(operations, Alone(operations), settings, metrics)
-    view = View(operations, settings, metrics)
+    alone = Alone(operations)
+    sessions = Sessions(operations, alone, settings, metrics)
+    streams = Streams(alone, FRAMINGS, sessions.door, metrics)
+    view = View(operations, streams, settings, metrics)
+
+    async def drain() -> None:
+        await asyncio.gather(sessions.drain(), streams.drain())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        yield {"drain": sessions.drain}
+        yield {"drain": drain}
 
     return Starlette(routes=[Route("/graphql", view), WebSocketRoute("/graphql", sessions)], lifespan=lifespan)
 
