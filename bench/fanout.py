@@ -124,6 +124,8 @@ def load(case: Case, server: Sequence[str], over: Market, seconds: float) -> dic
         sys.exit(f"The load generator failed: {done.stderr}")
     figures: dict[str, float] = json.loads(done.stdout)
     figures["faults"] = sum(figures.pop(name) for name in ("missing", "bad", "other", "closed"))
+    if figures["faults"]:
+        print(f"{case.about}: {done.stderr[:500]}", file=sys.stderr)
     return figures
 
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -50,10 +51,10 @@ def curvecast(settings: Mapping[str, str], workers: int = 1) -> Iterator[Running
     port = _free_ports()
     command = [sys.executable, str(ROOT / "curvecast.py"), "serve", "--port", str(port), "--workers", str(workers)]
     with _running(command, port, settings) as running:
-        if workers > 1:  # their port answers before they do, and nobody can tell them apart
+        _wait_until_ready(port)
+        if workers > 1:  # nobody can tell whether the others are
             time.sleep(_WORKERS_SECONDS)
-            running = Running(port, _tree(running.pids[0]))
-        yield running
+        yield Running(port, _tree(running.pids[0]))
 
 
 @contextmanager
@@ -61,6 +62,7 @@ def fed_curvecast(folder: Path, settings: Mapping[str, str]) -> Iterator[Running
     """The API in one process with its feed on a bus in memory, over the store that `market.fill` made with `folder`."""
     port = _free_ports()
     with _running([sys.executable, str(HERE / "feeding.py"), str(port), str(folder)], port, settings) as running:
+        _wait_until_ready(port)
         yield running
 
 
@@ -119,6 +121,16 @@ def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
                 return True
         time.sleep(0.05)
     return False
+
+
+def _wait_until_ready(port: int) -> None:
+    """Curvecast listens before it has started."""
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=_START_SECONDS):
+            return
+        time.sleep(0.05)
+    sys.exit("Curvecast listens and does not become ready.")
 
 
 def _free_ports() -> int:
