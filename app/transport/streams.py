@@ -23,6 +23,8 @@ from app.transport.wire import HIGH_WATER
 HEADERS: Final = {"vary": "accept", "cache-control": "no-cache", "x-accel-buffering": "no"}
 """Nobody between may keep what is sent, for others or for later."""
 _UNREAD_SECONDS: Final = 20.0
+_LAST_SECONDS: Final = 3.0
+"""For what is unread when the server stops: it goes before uvicorn has to cancel what still runs."""
 
 
 class Subscriptions(Protocol):
@@ -47,9 +49,9 @@ class Asked:
 class StreamRoad:
     """All streams of one framing: a chunk is made once for all members of a group."""
 
-    def __init__(self, name: str, framing: Framing, metrics: Metrics) -> None:
-        self.name = name
+    def __init__(self, framing: Framing, metrics: Metrics) -> None:
         self.framing = framing
+        self._media = framing.content_type.partition(";")[0]
         self.headers = [(key.encode(), value.encode()) for key, value in HEADERS.items()]
         self.headers.append((b"content-type", framing.content_type.encode()))
         self.heartbeat = _chunk(framing.heartbeat)
@@ -67,13 +69,13 @@ class StreamRoad:
                 else:
                     member.transport.write(chunk)
                     written += 1
-            self._metrics.stream_payloads.add(self.name, written * len(part))
+            self._metrics.stream_payloads.add(self._media, written * len(part))
 
     def send(self, payloads: Sequence[Payload], member: "Stream") -> None:
         """To one member alone."""
         for part, chunk in self.chunks(payloads):
             member.transport.write(chunk)
-            self._metrics.stream_payloads.add(self.name, len(part))
+            self._metrics.stream_payloads.add(self._media, len(part))
 
     def chunks(self, payloads: Sequence[Payload]) -> Iterator[tuple[Sequence[Payload], bytes]]:
         """Runs of payloads, each as one chunk: as many as a connection may have unread, so that a full one is found
@@ -141,6 +143,7 @@ class Stream(Member):
 
     def on_restart(self) -> None:
         self._connection.close_after()
+        self.road.watch.expect(self, _LAST_SECONDS)
         self._end(self.road.framing.restart(), "restart")
 
     def on_gone(self) -> None:
@@ -174,7 +177,7 @@ class Streams:
         self._subscriptions = subscriptions
         self._door = door
         self._metrics = metrics
-        self._roads = {media: StreamRoad(media, framing, metrics) for media, framing in framings.items()}
+        self._roads = {media: StreamRoad(framing, metrics) for media, framing in framings.items()}
         self._open: set[Stream] = set()
         self._is_draining = False
         door.watch(self._open)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import CurvecastError, InvalidInput, SubscriptionLimit
 from app.execution.errors import format_exception
-from app.execution.operations import Operations, RequestRefused
+from app.execution.operations import Operation, Operations, RequestRefused
 from app.execution.operations import Response as Refusal
 from app.execution.requests import GraphQLRequest, read_json, read_parameters, read_request
 from app.metrics import Metrics
@@ -95,7 +95,7 @@ class View:
         try:
             operation = self._operations.prepare(asked)
             if operation.is_subscription:
-                return self._stream(request, accept, Asked(asked, operation, request.headers.get("last-event-id")))
+                return self._stream(request, accept, asked, operation)
             answer = await self._operations.run(operation)
         except RequestRefused as refused:
             self._metrics.requests.add("error")
@@ -103,7 +103,7 @@ class View:
         self._metrics.requests.add("error" if answer.has_errors else "ok")
         return _response(answer.body, media, 200)
 
-    def _stream(self, request: Request, accept: str, asked: Asked) -> ASGIApp:
+    def _stream(self, request: Request, accept: str, asked: GraphQLRequest, operation: Operation) -> ASGIApp:
         """Streams are for those who name one: who accepts anything may not expect that the answer never ends."""
         media = choose(accept, _STREAMS, by_name=True)
         if media is None:
@@ -111,7 +111,7 @@ class View:
         if request.scope["http_version"] == "1.0":
             raise _Rejected(505, "Streams need HTTP/1.1: a proxy between may have to be told so.")
         try:
-            return self._streams.response(media, asked)
+            return self._streams.response(media, Asked(asked, operation, request.headers.get("last-event-id") or None))
         except SubscriptionLimit as error:
             raise _Rejected(503, error, {"retry-after": str(RETRY_SECONDS)}) from None
 

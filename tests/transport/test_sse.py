@@ -257,6 +257,22 @@ async def test_a_server_that_stops_says_when_to_come_again_and_that_nothing_is_c
     assert gate.left.is_set()
 
 
+async def test_a_client_that_does_not_read_keeps_no_server_from_stopping(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(streams, "_LAST_SECONDS", 0.25)
+    gate = Gate()
+    async with serving(small_app(SETTINGS, gate), SETTINGS, timeout_graceful_shutdown=60) as server:
+        host = f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        async with streamed(host, "subscription { flood }") as stream:
+            await stream.until(b"event: next")
+            server.should_exit = True
+            async with asyncio.timeout(SECONDS):
+                await gate.left.wait()
+                await until(lambda: not server.server_state.connections)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_who_comes_while_the_server_stops_is_told_the_same() -> None:
     gate = Gate()
     async with serving(small_app(SETTINGS, gate), SETTINGS) as server:
