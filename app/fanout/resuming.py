@@ -1,4 +1,4 @@
-"""Which variables say only where a subscription starts: those that differ in nothing else share a group."""
+"""Which variables say only what a subscription begins with: those that differ in nothing else share a group."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -8,15 +8,15 @@ from graphql import FieldNode, Node, SelectionSetNode, VariableNode, Visitor, vi
 
 from app.execution.operations import Operation
 
-_RESUME_ARGUMENTS: Final = frozenset(("after", "start"))
+_ONCE: Final = frozenset(("after", "start", "countback"))
 
 
 def without_resume_point(operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables but for those that are used only in `after` or `start` of the subscription's own field."""
+    """The variables but for those that are used only in such arguments of the subscription's own field."""
     everywhere, resuming = _uses(operation.document), Counter[str]()
     for field in _root_fields(operation.node.selection_set):
         for argument in field.arguments or ():
-            if argument.name.value in _RESUME_ARGUMENTS:
+            if argument.name.value in _ONCE:
                 resuming += _uses(argument)
     # Each is also used where it is defined, once.
     return {name: value for name, value in variables.items() if everywhere[name] - 1 != resuming[name]}

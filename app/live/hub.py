@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -33,6 +34,16 @@ _WATCH_SECONDS = 0.5
 """How often the bus is compared with Postgres; a lost tail is delivered within two rounds."""
 
 
+class Listener(Protocol):
+    """Told every batch, for what no feed says: which parts of the store changed, and how far the chain has come."""
+
+    def take(self, batch: Batch, after: int) -> None:
+        """In the step in which it is delivered; what has a sequence up to `after` came before. It must not wait."""
+
+    def close(self) -> None:
+        """Nothing comes any more: the process is going down."""
+
+
 class Hub:
     """`sequence` is the newest that its feeds have been given: all of it is in Postgres too."""
 
@@ -52,6 +63,11 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._feeds = Feeds(engine, most_waiting)
         self._kept = Kept(engine)
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """From the next batch on, as long as the hub lives."""
+        self._listeners.append(listener)
 
     def feed(self, commitment: Commitment) -> Feed:
         """The feed of a commitment. Raises Unavailable for one that is not open: FINALIZED lives only between `open`
@@ -104,6 +120,8 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._feeds.close()
         self.states.close()
+        for listener in self._listeners:
+            listener.close()
 
     async def _read_bus(self) -> None:
         async for batch in self.bus.batches():
@@ -178,8 +196,10 @@ class Hub:
         self._learn(batch.rates)
         self._feeds.take(batch, self.rates)
         self._tell_states(batch)
+        after, self.sequence = self.sequence, max(self.sequence, batch.last_sequence)
         self.head = batch.head
-        self.sequence = max(self.sequence, batch.last_sequence)
+        for listener in self._listeners:
+            listener.take(batch, after)
         if batch.trades:
             self.latencies.add((time.time() - batch.trades[0].block_time) * 1_000)
 

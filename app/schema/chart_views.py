@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from app.schema.enums import CandleFill, ChartUnit
 from app.schema.views import CandleView
 from app.store.candles import Chart, ChartRange
 
+MAX_CANDLES: Final = 5_000
 _VOLUMES = ("volume", "buy_volume", "sell_volume", "volume_usd", "buy_volume_usd", "sell_volume_usd")
 _NOTHING: Mapping[str, Any] = {
     **dict.fromkeys(_VOLUMES, ZERO),

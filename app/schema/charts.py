@@ -7,14 +7,12 @@ import msgspec
 from app.domain.candles import DAY, Interval
 from app.domain.programs import TradeProgram
 from app.errors import InvalidInput
-from app.schema.chart_views import views_of
+from app.schema.chart_views import MAX_CANDLES, views_of
 from app.schema.context import Context
 from app.schema.enums import CandleFill, ChartUnit
 from app.schema.keys import ChartKey
 from app.schema.views import CandleView
 from app.store.candles import ChartRange
-
-MAX_CANDLES = 5_000
 
 
 class ChartArguments(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.cursors import Cursors
 from app.live.moment import Moment
+from app.schema.live_charts import LiveCharts
 from app.schema.loaders import Loaders, known_rates
 from app.settings import Settings
 
@@ -26,6 +27,8 @@ class Context:
     """Open subscriptions of this process."""
     resume_after: str | None = None
     """Cursor that a client sent beside its request, because it comes again by itself; it goes before those in it."""
+    charts: LiveCharts = field(default_factory=LiveCharts)
+    """Charts that streams of this process watch."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

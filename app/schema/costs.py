@@ -27,7 +27,7 @@ from graphql import (
 )
 
 from app.domain.candles import DAY, Interval
-from app.schema.charts import MAX_CANDLES
+from app.schema.chart_views import MAX_CANDLES
 from app.schema.directives import Cost
 from app.schema.enums import CandleFill
 from app.schema.fragments import Fragments

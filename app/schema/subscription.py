@@ -7,13 +7,16 @@ from typing import Annotated, Any, Final
 import strawberry
 from strawberry import UNSET
 
-from app.domain.programs import Commitment
+from app.domain.candles import Interval
+from app.domain.programs import Commitment, TradeProgram
 from app.domain.streams import OverflowPolicy
 from app.errors import InvalidInput
 from app.live.keys import TokenState
 from app.live.routing import Condition
 from app.schema.arguments import check_address
+from app.schema.candle_stream import CandleStreamPayload, candle_stream_plan
 from app.schema.context import Context, Info
+from app.schema.enums import CandleFill, ChartUnit
 from app.schema.graduations import GraduationEvent
 from app.schema.inputs import StreamDelivery, StreamStart, StringFilter, TokenFilter, TradeFilter
 from app.schema.packing import OneByOne
@@ -22,6 +25,7 @@ from app.schema.price_stream import PriceStreamPayload, price_stream_plan
 from app.schema.sources import after_cursor, graduations_of, launches_of, one_by_one, trades_of
 from app.schema.streams import MAX_INTERVAL_MS
 from app.schema.tokens import Token
+from app.schema.touched_candles import ChartSpec
 from app.schema.trade_stream import TradeStreamPayload, trade_stream_plan
 from app.schema.trades import Trade
 from app.store.feed import read_token_state
@@ -105,6 +109,27 @@ async def _price_stream(
     return price_stream_plan(info.context, mint_addresses, delivery or None)  # type: ignore[return-value]
 
 
+async def _candle_stream(
+    info: Info,
+    mint_address: str,
+    interval: Interval,
+    countback: int | None = 300,
+    fill: CandleFill | None = CandleFill.NONE,
+    unit: ChartUnit | None = ChartUnit.USD,
+    program: TradeProgram | None = UNSET,
+    start: StreamStart | None = UNSET,
+    delivery: StreamDelivery | None = UNSET,
+) -> AsyncGenerator[CandleStreamPayload, None]:
+    spec = ChartSpec(
+        check_address(mint_address, "mintAddress"),
+        interval,
+        program or None,
+        unit or ChartUnit.USD,
+        fill or CandleFill.NONE,
+    )
+    return await candle_stream_plan(info.context, spec, countback, start or None, delivery or None)  # type: ignore[return-value]
+
+
 @strawberry.type(
     description="Pushes. Every field may be opened over graphql-transport-ws, SSE and multipart HTTP; "
     "every field resumes by cursor."
@@ -122,6 +147,9 @@ class Subscription:
     trade_stream = strawberry.subscription(
         resolver=_trade_stream,
         description="Trades that a filter selects, across tokens, from any stored point to live in one stream.",
+    )
+    candle_stream = strawberry.subscription(
+        resolver=_candle_stream, description="History of one chart, then its changes."
     )
     price_stream = strawberry.subscription(
         resolver=_price_stream,

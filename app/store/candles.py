@@ -15,28 +15,26 @@ from sqlalchemy import (
     FromClause,
     Select,
     SmallInteger,
-    Text,
     and_,
     case,
     cast,
-    column,
     func,
     literal,
     or_,
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from app.domain.candles import DAY, Candle, Interval
 from app.domain.programs import Side, TradeProgram
-from app.domain.records import RecordKind
 from app.store.keys import among, key_table
 from app.store.measures import trade_quote, trade_spot, trade_volume_usd
 from app.store.rows import AnyRow, to_seconds, to_time
-from app.store.tables import candles_1d, candles_1h, candles_1m, retractions, tokens, trades, venues
+from app.store.tables import candles_1d, candles_1h, candles_1m, tokens, trades, venues
+from app.store.touched import select_withdrawn
 
 _STORED = {Interval.M1: candles_1m, Interval.H1: candles_1h, Interval.D1: candles_1d}
 _TIME = DateTime(timezone=True)
@@ -119,15 +117,9 @@ async def read_candle_traders(
 
 def _gone(asked: ChartRange, mints: Sequence[str]) -> CTE:
     """Block times of the trades that forks took away before the end of the range, by mint."""
-    each = (
-        func.unnest(retractions.c.kinds, retractions.c.mints, retractions.c.block_times)
-        .table_valued(column("kind", SmallInteger), column("mint", Text), column("block_time", BigInteger), name="each")
-        .render_derived(name="each")
-    )
-    names_one = retractions.c.mints.op("&&")(literal(list(mints), ARRAY(Text)))
-    query = select(each.c.mint, func.array_agg(each.c.block_time).label("withdrawn")).group_by(each.c.mint)
-    query = query.select_from(retractions.join(each, true())).where(names_one, among(each.c.mint, mints))
-    return query.where(each.c.kind == RecordKind.TRADE, each.c.block_time < _end(asked)).cte("gone")
+    gone = select_withdrawn(mints).subquery()
+    query = select(gone.c.mint, func.array_agg(gone.c.block_time).label("withdrawn")).group_by(gone.c.mint)
+    return query.where(gone.c.block_time < _end(asked)).cte("gone")
 
 
 def _chosen(asked: ChartRange, mints: Sequence[str]) -> CTE:

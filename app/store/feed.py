@@ -1,6 +1,7 @@
 """Reads in feed order: the newest state of the feed, and what it holds after a sequence, for repair and for `after`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,14 @@ async def read_head(engine: AsyncEngine) -> Head | None:
     """How far the store has come; None before the first commit."""
     async with engine.connect() as connection:
         return await _head(connection)
+
+
+@asynccontextmanager
+async def one_moment(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Head | None]]:
+    """A connection on which every read sees the store as it is now, and how far that is."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection, await _head(connection)
 
 
 async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
@@ -77,9 +86,7 @@ async def read_token_state(engine: AsyncEngine, mint: str) -> tuple[int, TokenRe
 
 async def read_token_states(engine: AsyncEngine, mints: Sequence[str]) -> tuple[int, dict[str, TokenRecord]]:
     """Tokens by mint and the sequence that the feed had then: all of one moment. What is not indexed is left out."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        head = await _head(connection)
+    async with one_moment(engine) as (connection, head):
         return head.sequence if head else 0, await read_tokens(connection, mints)
 
 
