@@ -270,7 +270,8 @@ async def test_a_store_with_compressed_days_can_be_migrated(
     before = await dump(database_url)
     await compress(database)
     await go_down(engine, "0002")
-    assert await dump(database_url) == before
+    # The feed's one row has columns that are younger.
+    assert {**await dump(database_url), "feed": before["feed"]} == before
     assert not any((await chunks(database)).values())
     await go_up(engine)
     assert await dump(database_url) == before
