@@ -113,6 +113,8 @@ class Group(Generic[R]):
             self._router.join(self, self.plan.condition)
             self._beat()
         self.roster.join(member, is_replaying=is_replaying)
+        if not is_replaying:
+            member.begins_after = self.plan.cursor_at(self.seam)
         return self.seam
 
     # ------------------------------------------------------------ subscriber of the hub

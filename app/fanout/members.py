@@ -37,12 +37,14 @@ class Seat(Protocol):
 class Member(ABC):
     """One client's subscription. Each transport has its own kind and gives it to `Fanout.subscribe`."""
 
-    __slots__ = ("_room", "backlog", "is_over", "seat")
+    __slots__ = ("_room", "backlog", "begins_after", "is_over", "seat")
     road: Road
 
     def __init__(self) -> None:
         self.seat: Seat | None = None
         self.backlog: Backlog | None = None
+        self.begins_after: str | None = None
+        """Resume point before its first payload, where nothing stored comes first and the field has one."""
         self.is_over = False
         """Whether the client has ended the operation, or is gone."""
         self._room: asyncio.Event | None = None
