@@ -5,12 +5,16 @@ from typing import Any, Protocol
 
 
 class Framing(Protocol):
-    """One way to write them. `opening`, then any number of `part` and `heartbeat`, then `end` or `restart`."""
+    """One way to write them. First `opening` and perhaps `begin`, then any number of `part` and `heartbeat`, then `end`
+    or `restart`."""
 
     content_type: str
     heartbeat_seconds: float
     opening: bytes
     heartbeat: bytes
+
+    def begin(self, cursor: str) -> bytes:
+        """Where to resume before there was a part; empty where the protocol has no place for it."""
 
     def part(self, body: bytes, cursor: str | None) -> bytes:
         """One response, and the resume point after it where there is one."""

@@ -26,6 +26,9 @@ class Multipart:
         self.heartbeat = _part(b"{}")
         self.opening = _BOUNDARY + self.heartbeat
 
+    def begin(self, cursor: str) -> bytes:
+        return b""
+
     def part(self, body: bytes, cursor: str | None) -> bytes:
         """The cursor is in the response already, where the field has one."""
         return _part(b'{"payload":%b}' % body)

@@ -22,6 +22,10 @@ class ServerSentEvents:
     # Some browsers call a stream open only when its first byte has come.
     opening = heartbeat = b": \n\n"
 
+    def begin(self, cursor: str) -> bytes:
+        # An event without data is not dispatched, but its id counts.
+        return b"id: %b\n\n" % cursor.encode()
+
     def part(self, body: bytes, cursor: str | None) -> bytes:
         event = b"event: next\ndata: %b\n\n" % body
         # Cursors are base64url: nothing in them can end a line.

@@ -112,6 +112,12 @@ class Stream(Member):
         self._turn = road.watch.add(self)
         connection.hold(self)
 
+    def begin(self) -> None:
+        """To be called once it is live, before the loop goes on."""
+        first = self.road.framing.begin(self.begins_after) if self.begins_after is not None else b""
+        if first:
+            self.transport.write(_chunk(first))
+
     def release(self) -> None:
         """Nothing is written any more."""
         self.leave()
@@ -212,7 +218,9 @@ class Streams:
         opening = None
         if self._is_draining:
             stream.on_restart()
-        elif asked.after is not None or not self._subscriptions.join(asked.request, stream):
+        elif asked.after is None and self._subscriptions.join(asked.request, stream):
+            stream.begin()
+        else:
             opening = asyncio.create_task(self._subscribe(stream, asked))
         try:
             last = await stream.over
@@ -226,6 +234,7 @@ class Streams:
     async def _subscribe(self, stream: Stream, asked: Asked) -> None:
         try:
             await self._subscriptions.subscribe(asked.operation, asked.request, stream, asked.after)
+            stream.begin()
         except RequestRefused as refused:
             stream.end(refused.response["errors"])
         except Exception as error:

@@ -81,6 +81,13 @@ class Events:
         assert await self.stream.rest() == b"", "the stream ends between events"
         return None
 
+    async def begun(self) -> None:
+        """Returns when there is an id to resume after, before any event."""
+        while not self.last_id:
+            block = await self.stream.until(b"\n\n")
+            assert block is not None
+            assert self._read(block.decode()) is None
+
     async def response(self) -> Any:
         """The next `next`, as JSON."""
         event = await self.next()

@@ -344,6 +344,22 @@ async def test_last_event_id_resumes_with_every_trade_once(engine: AsyncEngine, 
     assert got == expected[: len(got)]
 
 
+async def test_a_client_that_goes_before_its_first_event_misses_nothing_either(
+    engine: AsyncEngine, market: Market
+) -> None:
+    await feed(engine, market.hub.bus.publish, SEED, 40)
+    before = await trades_of(engine, MINT)
+    asked = (market.host, TRADES, {"mint": MINT})
+    async with events(*asked) as makes_the_group, events(*asked) as finds_it:
+        await makes_the_group.begun()
+        await finds_it.begun()
+    await feed(engine, market.hub.bus.publish, SEED, 80, start=40)
+    expected = [trade.signature for trade in (await trades_of(engine, MINT))[len(before) :]]
+    for source in (makes_the_group, finds_it):
+        async with events(*asked, last_event_id=source.last_id) as again:
+            assert [(await again.response())["data"]["trades"]["signature"] for _ in expected] == expected
+
+
 async def test_the_last_id_goes_before_a_start_that_may_have_expired_since(engine: AsyncEngine, market: Market) -> None:
     await feed(engine, market.hub.bus.publish, SEED, 60)
     expected = [trade.signature for trade in await trades_of(engine, MINT)]
