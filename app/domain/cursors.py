@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.errors import CursorInvalid
 
@@ -13,6 +14,9 @@ _DIGEST_BYTES = 8
 _MAX_CHARACTERS = 2_048
 _PLACE = struct.Struct(">qqq16s")
 _RECORD = "record"
+_REMEMBERED = 1_024
+_PURPOSES = 64
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,12 @@ class Cursors:
 
     def __init__(self, store_id: str) -> None:
         self._key = hashlib.blake2b(store_id.encode()).digest()
+        self._begun = lru_cache(maxsize=_PURPOSES)(self._begin)
+        # What goes to many clients needs its cursor for each of their documents, and in each more than once.
+        self.encode = lru_cache(maxsize=_REMEMBERED)(self._encode)
+        """Cursor of a trade, launch or graduation: its sequence, block time, position and identity."""
 
-    def encode(self, sequence: int, block_time: int, position: int, identity: bytes) -> str:
-        """Cursor of a trade, launch or graduation."""
+    def _encode(self, sequence: int, block_time: int, position: int, identity: bytes) -> str:
         return self.seal(_RECORD, _PLACE.pack(sequence, block_time, position, identity))
 
     def decode(self, text: str) -> Cursor:
@@ -51,7 +58,8 @@ class Cursors:
 
     def seal(self, purpose: str, payload: bytes) -> str:
         """Opaque text of `payload`, good only for the same `purpose`."""
-        return base64.urlsafe_b64encode(payload + self._digest(purpose, payload)).rstrip(b"=").decode()
+        text = binascii.b2a_base64(payload + self._digest(purpose, payload), newline=False)
+        return text.translate(_URL_SAFE).rstrip(b"=").decode()
 
     def unseal(self, purpose: str, text: str) -> bytes:
         """The payload that was sealed for `purpose`; raises CursorInvalid for any other text."""
@@ -62,10 +70,14 @@ class Cursors:
         return payload
 
     def _digest(self, purpose: str, payload: bytes) -> bytes:
+        digest = self._begun(purpose).copy()
+        digest.update(payload)
+        return digest.digest()
+
+    def _begin(self, purpose: str) -> "hashlib.blake2b":
         # The purpose's length goes first, so that no purpose and payload can be taken for another pair.
         name = purpose.encode()
-        message = len(name).to_bytes(4, "big") + name + payload
-        return hashlib.blake2b(message, key=self._key, digest_size=_DIGEST_BYTES).digest()
+        return hashlib.blake2b(len(name).to_bytes(4, "big") + name, key=self._key, digest_size=_DIGEST_BYTES)
 
 
 def _from_base64(text: str) -> bytes:
