@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,12 +13,14 @@ from app.execution.requests import GraphQLRequest
 from app.fanout.groups import Group, Key, Surroundings
 from app.fanout.members import Member
 from app.fanout.replays import Replay
-from app.fanout.resuming import without_resume_point
+from app.fanout.resuming import beginning_only
 from app.live.feeds import Feed
 from app.live.hub import Hub
 from app.live.moment import Moment
 from app.schema.plans import Plan
 
+_DOCUMENTS: Final = 1_000
+"""Documents of which is remembered which of their variables only begin a subscription."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -32,6 +34,7 @@ class Fanout:
         self._groups: dict[Key, Group[Any]] = {}
         self._live: dict[Key, Group[Any]] = {}
         """The same for requests, with all their variables, of which is known that they ask for nothing stored."""
+        self._beginnings: dict[tuple[str, str | None], frozenset[str]] = {}
 
     def _now(self, feed: Feed) -> Moment:
         return Moment(feed.sequence, self._hub.head, self._hub.rates, {})
@@ -80,7 +83,7 @@ class Fanout:
     async def _group(self, operation: Operation, request: GraphQLRequest, plan: Plan[Any]) -> AsyncIterator[Group[Any]]:
         """The group of an operation; it stays at least as long as the context, and then as long as it has members."""
         feed = await self._hub.open(plan.commitment)
-        key = _key(request, without_resume_point(operation, request.variables))
+        key = _key(request, self._lasting(operation, request))
         group = self._groups.get(key)
         if group is None or group.feed is not feed:
             responder = self._operations.responder(operation)
@@ -98,6 +101,16 @@ class Fanout:
         finally:
             group.users -= 1
             self._forget(key, group)
+
+    def _lasting(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
+        """The variables that say more than what the subscription begins with."""
+        document = (request.query, request.operation_name)
+        begins = self._beginnings.get(document)
+        if begins is None:
+            if len(self._beginnings) >= _DOCUMENTS:
+                self._beginnings.clear()
+            begins = self._beginnings[document] = beginning_only(operation)
+        return {name: value for name, value in request.variables.items() if name not in begins}
 
     def _forget(self, key: Key, group: Group[Any]) -> None:
         """Once nobody is in it and nobody on the way to it."""

@@ -1,25 +1,25 @@
 """Which variables say only what a subscription begins with: those that differ in nothing else share a group."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from graphql import FieldNode, Node, SelectionSetNode, VariableNode, Visitor, visit
 
 from app.execution.operations import Operation
 
-_ONCE: Final = frozenset(("after", "start", "countback"))
+_ONCE: Final = frozenset(("after", "start", "countback", "snapshot"))
 
 
-def without_resume_point(operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables but for those that are used only in such arguments of the subscription's own field."""
-    everywhere, resuming = _uses(operation.document), Counter[str]()
+def beginning_only(operation: Operation) -> frozenset[str]:
+    """Names of the variables that are used only in such arguments of the subscription's own field."""
+    everywhere, beginning = _uses(operation.document), Counter[str]()
     for field in _root_fields(operation.node.selection_set):
         for argument in field.arguments or ():
             if argument.name.value in _ONCE:
-                resuming += _uses(argument)
+                beginning += _uses(argument)
     # Each is also used where it is defined, once.
-    return {name: value for name, value in variables.items() if everywhere[name] - 1 != resuming[name]}
+    return frozenset(name for name, count in everywhere.items() if count - 1 == beginning[name])
 
 
 def _root_fields(selections: SelectionSetNode) -> Iterator[FieldNode]:

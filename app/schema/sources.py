@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, and_
@@ -17,7 +17,7 @@ from app.schema.conditions import graduation_condition, launch_condition, trade_
 from app.schema.context import Context
 from app.schema.filters import token_clause, trade_clause
 from app.schema.inputs import StreamStart, TokenFilter, TradeFilter
-from app.schema.loaders import known_rates
+from app.schema.loaders import fresh_rates, known_rates
 from app.schema.packing import OneByOne
 from app.schema.plans import Options, Packing, Plan
 from app.store.feed import read_head
@@ -46,46 +46,46 @@ class Source(Generic[R]):
     kind: Kind[R]
     router: Callable[[Feed], Router[R]]
     condition: Condition[R]
-    clause: Clause
-    """The same condition in SQL."""
+    clause: Callable[[], Clause]
+    """The same condition in SQL; made only where something stored is asked for."""
     sequence_of: Callable[[R], int]
     cursor_of: Callable[[R], str]
     key_of: Callable[[R], Hashable]
 
 
-async def trades_of(context: Context, chosen: TradeFilter | None) -> Source[TradeRecord]:
+def trades_of(context: Context, chosen: TradeFilter | None) -> Source[TradeRecord]:
     """Trades that a filter selects. Raises InvalidInput."""
     return Source(
         kind=TRADES,
         router=lambda feed: feed.trades,
         condition=trade_condition(chosen),
-        clause=trade_clause(chosen, await context.loaders.head_time()),
+        clause=cache(lambda: trade_clause(chosen, _head_time(context))),
         sequence_of=lambda trade: trade.sequence,
         cursor_of=partial(record_cursor, context),
         key_of=lambda trade: (trade.mint, trade.side),
     )
 
 
-async def launches_of(context: Context, chosen: TokenFilter | None) -> Source[TokenRecord]:
+def launches_of(context: Context, chosen: TokenFilter | None) -> Source[TokenRecord]:
     """Launched tokens that a filter selects; stored ones as they are now. Raises InvalidInput."""
     return Source(
         kind=LAUNCHES,
         router=lambda feed: feed.launches,
         condition=launch_condition(chosen, lambda moment: known_rates(moment, context.settings)),
-        clause=await _token_clause(context, chosen),
+        clause=cache(lambda: _token_clause(context, chosen)),
         sequence_of=lambda token: token.launch_sequence or 0,
         cursor_of=partial(launch_cursor, context),
         key_of=lambda token: token.mint,
     )
 
 
-async def graduations_of(context: Context, chosen: TokenFilter | None) -> Source[GraduationRecord]:
+def graduations_of(context: Context, chosen: TokenFilter | None) -> Source[GraduationRecord]:
     """Graduations of tokens that a filter selects. Raises InvalidInput."""
     return Source(
         kind=GRADUATIONS,
         router=lambda feed: feed.graduations,
         condition=graduation_condition(chosen, lambda moment: known_rates(moment, context.settings)),
-        clause=await _token_clause(context, chosen),
+        clause=cache(lambda: _token_clause(context, chosen)),
         sequence_of=lambda graduation: graduation.sequence,
         cursor_of=partial(record_cursor, context),
         key_of=lambda graduation: graduation.mint,
@@ -118,7 +118,7 @@ def plan_of(
     packing: Packing[R],
     options: Options,
     after: int | None,
-    clause: Clause,
+    clause: Callable[[], Clause],
 ) -> Plan[R]:
     return Plan(
         commitment=commitment or Commitment.CONFIRMED,
@@ -129,7 +129,7 @@ def plan_of(
         cursor_at=partial(cursor_at, context),
         key_of=source.key_of,
         after=after,
-        read=lambda first, last: read_after(context.engine, source.kind, first, last, clause),
+        read=lambda first, last: read_after(context.engine, source.kind, first, last, clause()),
         page=PAGE,
         options=options,
     )
@@ -163,7 +163,9 @@ async def after_cursor(context: Context, cursor: str | None) -> int | None:
     return sequence
 
 
-async def _begin(context: Context, source: Source[R], start: StreamStart | None) -> tuple[int | None, Clause]:
+async def _begin(
+    context: Context, source: Source[R], start: StreamStart | None
+) -> tuple[int | None, Callable[[], Clause]]:
     """The sequence after which stored records come, and which of them; None: from now on."""
     engine, kind = context.engine, source.kind
     if start is None:
@@ -175,11 +177,11 @@ async def _begin(context: Context, source: Source[R], start: StreamStart | None)
             raise InvalidInput(f"`start.last` must be 0 to {MAX_LAST:,}; start from a time or slot to get more.")
         if context.resume_after:
             return await after_cursor(context, None), source.clause
-        return await read_last(engine, kind, start.last, context.hub.sequence, source.clause), source.clause
+        return await read_last(engine, kind, start.last, context.hub.sequence, source.clause()), source.clause
     begun = await _begun(context, kind, start)
-    clauses = [each for each in (source.clause, begun.clause) if each is not None]
     resumed = await after_cursor(context, None)
-    return begun.after if resumed is None else resumed, and_(*clauses) if clauses else None
+    clauses = [each for each in (source.clause(), begun.clause) if each is not None]
+    return begun.after if resumed is None else resumed, lambda: and_(*clauses) if clauses else None
 
 
 async def _begun(context: Context, kind: Kind[R], start: StreamStart) -> Start:
@@ -189,10 +191,16 @@ async def _begun(context: Context, kind: Kind[R], start: StreamStart) -> Start:
     return await read_start_at(context.engine, kind, start.time)
 
 
-async def _token_clause(context: Context, chosen: TokenFilter | None) -> Clause:
+def _token_clause(context: Context, chosen: TokenFilter | None) -> Clause:
     if not chosen:
         return None
-    return token_clause(chosen, await context.loaders.head_time(), await context.loaders.rates())
+    rates = fresh_rates(context.hub.rates.values(), _head_time(context), context.settings)
+    return token_clause(chosen, _head_time(context), rates)
+
+
+def _head_time(context: Context) -> int:
+    head = context.hub.head
+    return head.point.time if head is not None else 0
 
 
 def record_cursor(context: Context, record: TradeRecord | GraduationRecord) -> str:

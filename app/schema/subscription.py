@@ -54,7 +54,7 @@ async def _trades(
 ) -> AsyncGenerator[Trade, None]:
     mint = check_address(mint_address, "mintAddress")
     of_mint = TradeFilter(mint_address=StringFilter(eq=mint), and_=[filter] if filter else UNSET)
-    source = await trades_of(info.context, of_mint)
+    source = trades_of(info.context, of_mint)
     return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
 
 
@@ -79,7 +79,7 @@ async def _new_tokens(
     ] = UNSET,
     commitment: Annotated[Commitment | None, _about("Least certainty; PROCESSED is earliest.")] = Commitment.CONFIRMED,
 ) -> AsyncGenerator[Token, None]:
-    source = await launches_of(info.context, filter or None)
+    source = launches_of(info.context, filter or None)
     return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
 
 
@@ -89,7 +89,7 @@ async def _graduations(
     after: Annotated[str | None, _about("Resume strictly after this `GraduationEvent.cursor`.")] = UNSET,
     commitment: Annotated[Commitment | None, _about("Least certainty.")] = Commitment.CONFIRMED,
 ) -> AsyncGenerator[GraduationEvent, None]:
-    source = await graduations_of(info.context, filter or None)
+    source = graduations_of(info.context, filter or None)
     return one_by_one(info.context, source, commitment, await after_cursor(info.context, after))  # type: ignore[return-value]
 
 

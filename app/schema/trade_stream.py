@@ -72,7 +72,7 @@ async def trade_stream_plan(
     commitment: Commitment | None,
 ) -> Plan[TradeRecord]:
     """Raises InvalidInput, CursorInvalid, CursorExpired."""
-    source, options = await trades_of(context, chosen), options_of(delivery)
+    source, options = trades_of(context, chosen), options_of(delivery)
     plan = await streamed(context, source, commitment, PackedTrades(context, options.max_batch), options, start)
     return replace(
         plan,
