@@ -40,8 +40,11 @@ class Executions:
         """The oldest event that is not delivered."""
         return self._waiting[0][0] if self._waiting else None
 
-    def run(self, events: Sequence[Event], before: str | None, context: object) -> None:
-        """Executes the events; those that need no read are delivered before this returns, unless older ones wait."""
+    def run(self, events: Sequence[Event], before: str | None, context: object) -> int:
+        """Executes the events; those that need no read are delivered before this returns, unless older ones wait.
+
+        Returns how many were begun and are not delivered.
+        """
         ready: list[Payload] = []
         for event in events:
             body = self._responder(event.value, context)
@@ -54,6 +57,7 @@ class Executions:
             self._deliver(ready)
         if self._waiting and self._task is None:
             self._task = asyncio.create_task(self._drain())
+        return len(self._waiting)
 
     def stop(self) -> None:
         """Nothing is delivered any more."""

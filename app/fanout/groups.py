@@ -84,9 +84,10 @@ class Group(Generic[R]):
             responder, tells_cursor=plan.packing.has_cursor_extension, deliver=self._deliver, fail=self._fail
         )
         self._loop = asyncio.get_running_loop()
-        self._sent = Sent(plan.sequence_of if plan.read_withdrawn is not None else None)
+        self._sent = Sent(plan.sequence_of) if plan.read_withdrawn is not None else None
         self._moment = around.now(feed)
         self._cursor = plan.cursor_at(feed.sequence)
+        self._is_timed = bool(plan.options.interval_seconds or plan.options.heartbeat_seconds)
         self._sent_at = self._loop.time() - plan.options.interval_seconds
         self._turn: asyncio.TimerHandle | None = None
         self._heart: asyncio.TimerHandle | None = None
@@ -135,9 +136,9 @@ class Group(Generic[R]):
     def withdraw(self, gone: Sequence[Withdrawn], moment: Moment) -> None:
         self._moment = moment
         self._pending.withdraw({each.sequence for each in gone})
-        told = [each for each in gone if each.sequence in self._sent]
+        told = [] if self._sent is None else [each for each in gone if each.sequence in self._sent]
         if told:
-            self._run([self.plan.packing.withdrawn(told, self._cursor or "", self._told(None))])
+            self._run_one(self.plan.packing.withdrawn(told, self._cursor or "", self._told(None)))
 
     def close(self) -> None:
         self.roster.end(Unavailable(_ENDED))
@@ -156,27 +157,32 @@ class Group(Generic[R]):
     def _take_turn(self) -> None:
         self._turn = None
         self._sent_at = self._loop.time()
+        records = self._pending.take(self.plan.options.max_batch)
+        if not records:  # all of them left the chain meanwhile
+            return
         dropped, merged = self._pending.dropped, self._pending.merged
         self._pending.dropped = self._pending.merged = 0
-        gap = Gap(dropped, merged, self._cursor or "") if dropped or merged else None
-        self._emit(self._pending.take(self.plan.options.max_batch), gap)
+        self._emit(records, Gap(dropped, merged, self._cursor or "") if dropped or merged else None)
         if self._pending:
             self._await_turn()
 
     def _emit(self, records: Sequence[R], gap: Gap | None) -> None:
         self._run(self.plan.packing.pack(records, self._told(gap)))
 
-    def _run(self, events: Sequence[Event | None]) -> None:
-        present = [event for event in events if event is not None]
-        if present:
-            before, self._cursor = self._cursor, present[-1].cursor
-            self._executions.run(present, before, self._around.context_of(self._moment))
-        if len(self._executions) > self._around.limit:
+    def _run(self, events: Sequence[Event]) -> None:
+        before, self._cursor = self._cursor, events[-1].cursor
+        if self._executions.run(events, before, self._around.context_of(self._moment)) > self._around.limit:
             self._lag()
 
+    def _run_one(self, event: Event | None) -> None:
+        if event is not None:
+            self._run([event])
+
     def _deliver(self, payloads: Sequence[Payload]) -> None:
-        self._sent.add(payloads)
-        self._sent_at = self._loop.time()
+        if self._sent is not None:
+            self._sent.add(payloads)
+        if self._is_timed:
+            self._sent_at = self._loop.time()
         self.roster.deliver(payloads)
 
     def _told(self, gap: Gap | None) -> Circumstances:
@@ -194,7 +200,7 @@ class Group(Generic[R]):
         if self._loop.time() - self._sent_at >= every and not self._executions:
             self._moment = self.now()
             cursor = self.plan.cursor_at(self.seam) or ""
-            self._run([self.plan.packing.heartbeat(cursor, self._told(None))])
+            self._run_one(self.plan.packing.heartbeat(cursor, self._told(None)))
         self._beat()
 
     # ------------------------------------------------------------ one member alone

@@ -10,22 +10,18 @@ _REMEMBERED: Final = 10_000
 
 
 class Sent:
-    """The newest sequences. Without `sequence_of` it remembers nothing, for fields that never take a record back."""
+    """The newest sequences; for fields that take records back."""
 
-    def __init__(self, sequence_of: Callable[[Any], int] | None) -> None:
+    def __init__(self, sequence_of: Callable[[Any], int]) -> None:
         self._sequence_of = sequence_of
         self._sequences: dict[int, None] = {}
         self._since: int | None = None
 
     def __contains__(self, sequence: int) -> bool:
         """Also True for what is older than its memory: members may have got it before the group began."""
-        if self._sequence_of is None:
-            return False
         return sequence in self._sequences or self._since is None or sequence < self._since
 
     def add(self, payloads: Sequence[Payload]) -> None:
-        if self._sequence_of is None:
-            return
         for payload in payloads:
             self._sequences.update(dict.fromkeys(map(self._sequence_of, payload.records)))
         while len(self._sequences) > _REMEMBERED:

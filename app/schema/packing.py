@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 import msgspec
@@ -33,9 +32,8 @@ class OneByOne(Generic[R]):
         self._value_of = value_of
 
     def pack(self, records: Sequence[R], told: Circumstances) -> list[Event]:
-        return [
-            Event(self._value_of(each), self._sequence_of(each), self._cursor_of(each), (each,)) for each in records
-        ]
+        value_of, sequence_of, cursor_of = self._value_of, self._sequence_of, self._cursor_of
+        return [Event(value_of(each), sequence_of(each), cursor_of(each), (each,)) for each in records]
 
     def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:
         return None
@@ -73,7 +71,7 @@ class Packed(ABC, Generic[R]):
             part = records[first : first + self._max_batch]
             cursor = self._cursor_of(part[-1])
             events.append(Event(self.view(part, (), cursor, told), self._sequence_of(part[-1]), cursor, part))
-            told = replace(told, gap=None)
+            told = told._replace(gap=None)
         return events
 
     def heartbeat(self, cursor: str, told: Circumstances) -> Event | None:

@@ -42,8 +42,7 @@ class Event(NamedTuple):
     records: Sequence[object]
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What a payload says besides its records."""
 
     moment: Moment
