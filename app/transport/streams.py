@@ -115,7 +115,7 @@ class Stream(Member):
     def begin(self) -> None:
         """To be called once it is live, before the loop goes on."""
         first = self.road.framing.begin(self.begins_after) if self.begins_after is not None else b""
-        if first:
+        if first and not self.is_over:
             self.transport.write(_chunk(first))
 
     def release(self) -> None:
@@ -131,7 +131,8 @@ class Stream(Member):
         return self._is_full
 
     def send(self, payloads: Sequence[Payload]) -> None:
-        self.road.send(payloads, self)
+        if not self.is_over:  # a transport that is lost takes nothing, and not every loop passes over it
+            self.road.send(payloads, self)
 
     def end(self, errors: Sequence[Mapping[str, Any]] | None) -> None:
         self._end(self.road.framing.end(errors), "ok" if errors is None else "error")

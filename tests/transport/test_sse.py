@@ -221,6 +221,31 @@ async def test_a_client_that_goes_ends_its_subscription_at_once() -> None:
             await gate.left.wait()
 
 
+@pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": True}), ("asyncio", {"use_uvloop": False})], ids=["uvloop", "asyncio"]
+)
+async def test_clients_that_break_off_at_any_moment_leave_nothing_and_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dice = random.Random(SEED)
+    async with serving(small_app(SETTINGS), SETTINGS) as server:
+        port = server.servers[0].sockets[0].getsockname()[1]
+
+        async def come_and_go() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            body = b'{"query":"subscription { flood }"}'
+            writer.write(b"POST /graphql HTTP/1.1\r\nhost: curvecast\r\naccept: text/event-stream\r\n")
+            writer.write(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            for _ in range(dice.randrange(3)):
+                await reader.read(5_000)
+            writer.transport.abort()
+
+        for _ in range(10):
+            await asyncio.gather(*(come_and_go() for _ in range(20)))
+        await until(lambda: not server.server_state.connections and not server.server_state.tasks)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_consumer_that_fell_behind_is_told_and_has_the_cursor_to_resume_from(host: str) -> None:
     async with events(host, "subscription { lagged }") as source:
         await source.response()
