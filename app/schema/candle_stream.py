@@ -82,7 +82,7 @@ async def candle_stream_plan(
     """Raises InvalidInput, CursorInvalid, CursorExpired. Candles hold every stored trade, of whatever commitment."""
     options = options_of(delivery)
     is_conflated(delivery)  # what it asks for is so by nature; asked for without an interval it is refused
-    after = await after_cursor(context, start.cursor) if start and isinstance(start.cursor, str) else None
+    after = await after_cursor(context, start.cursor if start and isinstance(start.cursor, str) else None)
     history = await _history(context, spec, _DEFAULT_COUNTBACK if countback is None else countback, start, after)
 
     async def opening() -> tuple[int, list[CandleChange]]:

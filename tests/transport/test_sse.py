@@ -403,6 +403,23 @@ async def _first_cursor(market: Market) -> str:
         return source.last_id
 
 
+async def test_a_chart_resumes_with_the_candles_that_changed_since_and_not_with_its_countback(
+    engine: AsyncEngine, market: Market
+) -> None:
+    query = """subscription($mint: String!, $start: StreamStart) {
+      candleStream(mintAddress: $mint, interval: S1, countback: 1, start: $start) { candles { time revision } }
+    }"""
+    await feed(engine, market.hub.bus.publish, SEED, 60)
+    async with events(market.host, query, {"mint": MINT}) as source:
+        assert len((await source.response())["data"]["candleStream"]["candles"]) == 1
+    await feed(engine, market.hub.bus.publish, SEED, 160, start=60)
+    async with events(market.host, query, {"mint": MINT}, last_event_id=source.last_id) as again:
+        resumed = await again.response()
+    async with events(market.host, query, {"mint": MINT, "start": {"cursor": source.last_id}}) as asked:
+        assert await asked.response() == resumed
+    assert len(resumed["data"]["candleStream"]["candles"]) > 1
+
+
 async def test_a_last_id_that_this_store_never_gave_is_refused_like_a_cursor(market: Market) -> None:
     async with events(market.host, TRADES, {"mint": MINT}, last_event_id="made-up") as source:
         assert (await source.response())["errors"][0]["extensions"] == {"code": "CURSOR_INVALID"}
