@@ -25,18 +25,18 @@ _BETWEEN: Final = b',"id":'
 class WsRoad:
     """For all members whose id takes the same number of bytes. `roads` makes one of each."""
 
-    __slots__ = ("_metrics", "_outbox", "_tail_bytes")
+    __slots__ = ("_around_bytes", "_outbox", "_payloads", "_tail_bytes")
 
     def __init__(self, outbox: Outbox, metrics: Metrics, tail_bytes: int) -> None:
         self._outbox = outbox
-        self._metrics = metrics
+        self._payloads = metrics.payloads
         self._tail_bytes = tail_bytes
+        self._around_bytes = len(_BEFORE) + len(_BETWEEN) + tail_bytes
 
     def deliver(self, payloads: Sequence[Payload], members: Iterable["WsMember"]) -> None:
         """Writes to each member's socket, or lets the member hold the payloads."""
         heads = self.heads(payloads)
-        size = sum(map(len, heads)) + len(heads) * self._tail_bytes
-        if size <= HIGH_WATER:
+        if len(heads) == 1 or sum(map(len, heads)) + len(heads) * self._tail_bytes <= HIGH_WATER:
             self._write(payloads, heads, members)
             return
         # In parts, so that a socket is found full before all of it is copied for each client that does not read.
@@ -46,14 +46,17 @@ class WsRoad:
 
     def heads(self, payloads: Sequence[Payload]) -> list[bytes]:
         """A frame for each payload, up to the id."""
-        rest = len(_BEFORE) + len(_BETWEEN) + self._tail_bytes
-        return [b"".join((head(Opcode.TEXT, rest + len(each.body)), _BEFORE, each.body, _BETWEEN)) for each in payloads]
+        return [self._head(each.body) for each in payloads] if len(payloads) > 1 else [self._head(payloads[0].body)]
+
+    def _head(self, body: bytes) -> bytes:
+        return b"".join((head(Opcode.TEXT, self._around_bytes + len(body)), _BEFORE, body, _BETWEEN))
 
     def _write(self, payloads: Sequence[Payload], heads: list[bytes], members: Iterable["WsMember"]) -> None:
         """The innermost loop of the product: what is written out here would cost more as calls than it does."""
         turn = self._outbox.begin()
         only = heads[0] if len(heads) == 1 else None
-        heads = [*heads, b""]
+        if only is None:
+            heads = [*heads, b""]
         delivered = 0
         for member in members:
             wire = member.wire
@@ -67,7 +70,7 @@ class WsRoad:
                 wire.turn = turn
                 wire.transport.write(frames)
             delivered += 1
-        self._metrics.payloads.add("subscription", delivered * len(payloads))
+        self._payloads.add("subscription", delivered * len(payloads))
 
     def _parts(self, heads: list[bytes]) -> Iterator[tuple[int, int]]:
         """Bounds of runs that fit into what a socket may have unsent, or of one that is larger alone."""
