@@ -33,6 +33,12 @@ const client = createClient({
   }
 })
 
+// Where to go on after a result.
+export function remember (variables, { data, extensions }) {
+  if (extensions?.cursor) variables.after = extensions.cursor
+  if (data?.tradeStream) variables.start = { cursor: data.tradeStream.cursor }
+}
+
 // A client that retries sends the same payload again: what is written into its variables meanwhile goes with it.
 export const resuming = {
   ...client,
@@ -40,8 +46,7 @@ export const resuming = {
     const variables = { ...payload.variables }
     return client.subscribe({ ...payload, variables }, {
       next (result) {
-        if (result.extensions?.cursor) variables.after = result.extensions.cursor
-        if (result.data?.tradeStream) variables.start = { cursor: result.data.tradeStream.cursor }
+        remember(variables, result)
         sink.next(result)
       },
       error: error => sink.error(error),
