@@ -5,15 +5,16 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 
 from chaos.judge import Verdict, judge
 from chaos.scenarios import SCENARIOS, Scenario
-from chaos.subscriber import listening
-from chaos.world import SOL_USD, World, running_world
+from chaos.subscriber import Audience, listening
+from chaos.wanderers import Wandering, wandering
+from chaos.world import LIMIT_SECONDS, SOL_USD, World, running_world
 
 from app.domain.programs import Commitment
 
@@ -71,11 +72,8 @@ async def play(scenario: Scenario, seed: int, *, blows: int | None = None, secon
         world = await stack.enter_async_context(running_world(seed, nodes=scenario.nodes, poison=scenario.poison))
         if scenario.standby:
             await world.start_indexer()
-        audience = None
-        if not scenario.forks:
-            api = await world.start_api()
-            audience = await stack.enter_async_context(listening(api.address, world.postgres.url))
-        recoveries = await _blows(world, scenario, dice, blows or scenario.blows, time.monotonic() + seconds)
+        audience = None if scenario.forks else await stack.enter_async_context(_audience(world, scenario, dice))
+        recoveries = await _blows(world, audience, scenario, dice, blows or scenario.blows, time.monotonic() + seconds)
         await world.settle()
         misdelivered = await audience.misdelivered(world.postgres.url, _STREAM_SECONDS) if audience else []
         await world.end_indexers()
@@ -86,11 +84,27 @@ async def play(scenario: Scenario, seed: int, *, blows: int | None = None, secon
         return Outcome(scenario, seed, verdict, world.kills, recoveries, misdelivered)
 
 
-async def _blows(world: World, scenario: Scenario, dice: Random, blows: int, until: float) -> list[float]:
+@asynccontextmanager
+async def _audience(world: World, scenario: Scenario, dice: Random) -> AsyncIterator[Audience | Wandering]:
+    api, url = await world.start_api(), world.postgres.url
+    if scenario.wanderers:
+        async with wandering(api, url, scenario.wanderers, dice) as wanderers:
+            yield wanderers
+    else:
+        async with listening(api.address, url) as audience:
+            yield audience
+
+
+async def _blows(
+    world: World, audience: Audience | Wandering | None, scenario: Scenario, dice: Random, blows: int, until: float
+) -> list[float]:
     recoveries: list[float] = []
     while len(recoveries) < blows and time.monotonic() < until:
         await scenario.blow(world, dice)
-        recoveries.append(await world.recovered())
+        seconds = await world.recovered()
+        if isinstance(audience, Wandering):
+            seconds += await audience.recovered(LIMIT_SECONDS)
+        recoveries.append(seconds)
         if scenario.standby:
             await world.start_indexer()
         await asyncio.sleep(dice.uniform(0, 1))

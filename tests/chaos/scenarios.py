@@ -39,6 +39,8 @@ class Scenario:
     """Share of transactions that a spoilt one goes with."""
     forks: bool = False
     """Whether records leave again: subscribers are then not compared with what stays."""
+    wanderers: int = 0
+    """Clients that leave and come back at random, instead of those that stay."""
 
 
 # ---------------------------------------------------------------- kill -9
@@ -102,6 +104,23 @@ async def kill_the_api(world: World, dice: Random) -> None:
     """Its subscribers come back with their cursors, once another one answers."""
     await asyncio.sleep(dice.uniform(0, 1))
     await world.kill_api()
+
+
+async def kill_any(world: World, dice: Random) -> None:
+    """The API, Redis (or it is flushed) and the indexer: one, two or all of them, in any order within half a second."""
+    blows = (_kill_api_soon, restart_or_flush_redis, _kill_indexer_soon)
+    await asyncio.gather(*(blow(world, dice) for blow in dice.sample(blows, dice.randint(1, len(blows)))))
+
+
+async def _kill_api_soon(world: World, dice: Random) -> None:
+    await asyncio.sleep(dice.uniform(0, 0.5))
+    await world.kill_api()
+
+
+async def _kill_indexer_soon(world: World, dice: Random) -> None:
+    await _kill_at_random(world, dice)
+    await asyncio.sleep(dice.uniform(0, 0.5))
+    await world.start_indexer()
 
 
 # ---------------------------------------------------------------- Postgres and Redis
@@ -178,6 +197,7 @@ SCENARIOS: Final = (
     Scenario("indexer killed", kill_the_indexer, blows=100),
     Scenario("indexer and Redis killed", kill_indexer_and_redis, blows=10, limit=10),
     Scenario("API killed", kill_the_api, blows=8),
+    Scenario("wandering clients", kill_any, blows=12, limit=10, wanderers=24),
     Scenario("poison with kills", kill_the_indexer, blows=8, poison=0.1),
     Scenario("Postgres restarted", restart_postgres, blows=9),
     Scenario("Redis restarted or flushed", restart_or_flush_redis, blows=8, limit=2),
