@@ -26,7 +26,8 @@ from app.transport.framing import Framing, whole
 from app.transport.multipart import Multipart
 from app.transport.negotiation import EVENTS, GRAPHQL, HTML, JSON, MULTIPART, choose, is_json
 from app.transport.sse import ServerSentEvents
-from app.transport.streams import HEADERS, Asked, Streams
+from app.transport.stream import HEADERS
+from app.transport.streams import Asked, Streams
 
 BrowserPage: TypeAlias = Callable[[Request], Awaitable[Response]]
 FRAMINGS: Final[Mapping[str, Framing]] = {EVENTS: ServerSentEvents(), MULTIPART: Multipart()}
@@ -81,7 +82,7 @@ class View:
         media = choose(accept, _PLAIN + _STREAMS)
         try:
             if media is None:
-                raise _Rejected(406, f"This path answers in {GRAPHQL}, {JSON}, {EVENTS}: accept one of them.")
+                raise _Rejected(406, f"This path answers in {GRAPHQL}, {JSON}, {EVENTS} and {MULTIPART}: accept one.")
             return await self._answer(request, accept, media)
         except _Rejected as error:
             errors = {"errors": [format_exception(error.reason)]}

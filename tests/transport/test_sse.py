@@ -15,7 +15,6 @@ from transport.serving import SECONDS, Gate, client, served, serving, small_app
 from transport.streaming import EVENTS, MULTIPART, Market, events, streamed, streaming_market
 
 from app.settings import Settings
-from app.transport import streams
 from app.transport.sse import ServerSentEvents
 
 SETTINGS = Settings(max_body_bytes=10_000)
@@ -256,7 +255,7 @@ async def test_a_consumer_that_fell_behind_is_told_and_has_the_cursor_to_resume_
 
 
 async def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_UNREAD_SECONDS", 0.25)
+    monkeypatch.setattr("app.transport.stream._UNREAD_SECONDS", 0.25)
     gate = Gate()
     async with (
         served(small_app(SETTINGS, gate), SETTINGS) as host,
@@ -285,7 +284,7 @@ async def test_a_server_that_stops_says_when_to_come_again_and_that_nothing_is_c
 async def test_a_client_that_does_not_read_keeps_no_server_from_stopping(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(streams, "_LAST_SECONDS", 0.25)
+    monkeypatch.setattr("app.transport.stream._LAST_SECONDS", 0.25)
     gate = Gate()
     async with serving(small_app(SETTINGS, gate), SETTINGS, timeout_graceful_shutdown=60) as server:
         host = f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
