@@ -49,7 +49,7 @@ class Executions:
         for event in events:
             body = self._responder(event.value, context)
             if isinstance(body, bytes) and not self._waiting:
-                ready.append(to_payload(event, before, body, tells_cursor=self._tells_cursor))
+                ready.append(to_payload(event, before, body, self._tells_cursor))
             else:
                 self._waiting.append((event, before, _begun(body)))
             before = event.cursor
@@ -80,7 +80,7 @@ class Executions:
     def _ready(self) -> Iterator[Payload]:
         while self._waiting and self._waiting[0][2].done():
             event, before, future = self._waiting.popleft()
-            yield to_payload(event, before, future.result(), tells_cursor=self._tells_cursor)
+            yield to_payload(event, before, future.result(), self._tells_cursor)
 
 
 def _begun(body: bytes | Awaitable[bytes]) -> asyncio.Future[bytes]:
@@ -91,9 +91,10 @@ def _begun(body: bytes | Awaitable[bytes]) -> asyncio.Future[bytes]:
     return future
 
 
-def to_payload(event: Event, before: str | None, body: bytes, *, tells_cursor: bool) -> Payload:
+def to_payload(event: Event, before: str | None, body: bytes, tells_cursor: bool) -> Payload:
     """The payload of an executed event."""
-    if tells_cursor and event.cursor is not None:
+    _, sequence, cursor, records = event
+    if tells_cursor and cursor is not None:
         # Cursors are base64url: nothing in them has to be escaped.
-        body = b'%b,"extensions":{"cursor":"%b"}}' % (body[:-1], event.cursor.encode())
-    return Payload(body, event.sequence, event.cursor, before, event.records)
+        body = b'%b,"extensions":{"cursor":"%b"}}' % (body[:-1], cursor.encode())
+    return Payload(body, sequence, cursor, before, records)

@@ -218,7 +218,7 @@ class Group(Generic[R]):
                 event,
                 None,
                 body if isinstance(body, bytes) else await body,
-                tells_cursor=self.plan.packing.has_cursor_extension,
+                self.plan.packing.has_cursor_extension,
             )
             for event, body in zip(events, bodies, strict=True)
         ]

@@ -75,8 +75,9 @@ class Roster:
         """To every member; those that could not hold them any more are ended with LAGGED."""
         for road, members in self._roads.items():
             road.deliver(payloads, members)
-        for member in list(self._lagging):
-            self._let_go(member)
+        if self._lagging:
+            for member in list(self._lagging):
+                self._let_go(member)
 
     def hold(self, member: Member, payloads: Sequence[Payload]) -> None:
         """Into the member's backlog; where that is full the member goes once this delivery is over."""

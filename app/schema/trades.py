@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from typing import Final
 
 import strawberry
 
@@ -31,12 +33,15 @@ from app.store.trades import (
     volume_values,
 )
 
+_ratio: Final = lru_cache(maxsize=1_024)(ratio_price)
+"""Several fields of a trade tell its price, and each of them to every group of subscribers."""
+
 
 def price_paid(trade: TradeRecord) -> Decimal:
     """Quote per base of the amounts, before fees; of a swap of no token at all, the spot after it."""
     if trade.price_paid is not None:
         return trade.price_paid
-    paid = ratio_price(trade.quote_amount, trade.base_amount, trade.quote_decimals, trade.base_decimals)
+    paid = _ratio(trade.quote_amount, trade.base_amount, trade.quote_decimals, trade.base_decimals)
     price = trade.spot_price if paid is None else paid
     if price is None:
         raise NotIndexed("This swap moved no tokens, and its venue told no price.")
