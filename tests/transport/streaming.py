@@ -195,6 +195,7 @@ class Market(NamedTuple):
     hub: Hub
     fanout: Fanout
     streams: Streams
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -202,7 +203,8 @@ async def streaming_market(engine: AsyncEngine) -> AsyncIterator[Market]:
     settings = Settings(sol_usd="150")
     async with running_hub(engine) as hub:
         server = await listening.serve(engine, hub)
-        streams = Streams(server.fanout, FRAMINGS, Door(100), Metrics())
-        app = Starlette(routes=[Route("/graphql", View(server.operations, streams, settings, Metrics()))])
+        metrics = Metrics()
+        streams = Streams(server.fanout, FRAMINGS, Door(100), metrics)
+        app = Starlette(routes=[Route("/graphql", View(server.operations, streams, settings, metrics))])
         async with served(app, settings, lifespan="off") as host:
-            yield Market(host, hub, server.fanout, streams)
+            yield Market(host, hub, server.fanout, streams, metrics)

@@ -342,6 +342,9 @@ async def test_equal_subscribers_share_one_group_and_leave_nothing_behind(engine
             got = [(await source.response())["data"]["trades"]["signature"] for _ in expected]
             assert got == expected
     await until(lambda: market.fanout.members == market.fanout.groups == market.streams.open == 0)
+    told = list(market.metrics.lines())
+    assert 'curvecast_streams_total{outcome="ok"} 2' in told
+    assert f'curvecast_stream_payloads_total{{media="text/event-stream"}} {2 * len(expected)}' in told
 
 
 async def _cut_at_random(market: Market, variables: dict[str, Any], count: int) -> list[Any]:
