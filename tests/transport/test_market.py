@@ -279,7 +279,7 @@ async def test_the_full_introspection_query_passes_the_limits(host: str) -> None
 @pytest.mark.parametrize("path", sorted(Path("graphql/operations").glob("Live*.graphql")), ids=lambda path: path.stem)
 async def test_each_live_operation_delivers(host: str, engine: AsyncEngine, bus: Bus, path: Path) -> None:
     async with acknowledged(host) as socket:
-        await socket.subscribe("op", path.read_text(), mint=MINT)
+        await socket.subscribe("op", path.read_text(), mint=MINT, mints=[MINT])
         await opened(socket)
         await feed(engine, bus.publish, SEED, 300)
         payload = (await take(socket, 1))[0]
