@@ -184,6 +184,33 @@ class GraduationRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return unpack_position(self.position)[0]
 
 
+class RecordKind(IntEnum):
+    """What an event is stored as."""
+
+    TRADE = 1
+    LAUNCH = 2
+    COMPLETION = 3
+    GRADUATION = 4
+    POOL = 5
+
+
+class Milestone(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A launch or a completion, as it came."""
+
+    sequence: int
+    kind: RecordKind
+    mint: str
+    position: int
+    block_time: int
+    commitment: Commitment
+    signature: str | None
+    """None where an older version stored it, which did not keep it; its slot is then unknown, 0."""
+
+    @property
+    def slot(self) -> int:
+        return unpack_position(self.position)[0]
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far the indexer has come."""
 
@@ -205,16 +232,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return max(0, (self.tip_slot or 0) - max(self.point.slot, self.complete_slot or 0))
 
 
-class RecordKind(IntEnum):
-    """What an event is stored as."""
-
-    TRADE = 1
-    LAUNCH = 2
-    COMPLETION = 3
-    GRADUATION = 4
-    POOL = 5
-
-
 class Withdrawn(msgspec.Struct, frozen=True, gc=False):
     """A record that was stored and left again, because its block is not part of the chain."""
 
@@ -224,6 +241,8 @@ class Withdrawn(msgspec.Struct, frozen=True, gc=False):
     mint: str
     block_time: int
     identity: bytes
+    slot: int = 0
+    """The one that left."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -240,6 +259,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     launches: tuple[int, ...] = ()
     """Sequences of launches; the token is in `tokens` by `launch_sequence`."""
     graduations: tuple[GraduationRecord, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    """Launches and completions."""
     tokens: tuple[TokenRecord, ...] = ()
     """New state of every token that the batch touched, once each; a token that left altogether is not among them."""
     rolled_back: tuple[Withdrawn, ...] = ()

@@ -21,9 +21,10 @@ from app.domain.records import (
     Withdrawn,
 )
 from app.store.graduations import read_graduations_by_sequence
+from app.store.milestones import read_milestones
 from app.store.rows import AnyRow, to_seconds, to_time
 from app.store.settled import SETTLED_SLOT
-from app.store.tables import feed, graduations, rates, retractions, tokens, trades
+from app.store.tables import feed, graduations, milestones, rates, retractions, tokens, trades
 from app.store.tokens import read_launches, read_tokens, read_tokens_by_id
 from app.store.trades import read_trades_by_sequence
 
@@ -65,6 +66,7 @@ async def read_batch(engine: AsyncEngine, after: int) -> Batch | None:
             trades=tuple(page),
             launches=tuple(each.launch_sequence for each in launched if each.launch_sequence is not None),
             graduations=tuple(await read_graduations_by_sequence(connection, after + 1, last, limit=PAGE)),
+            milestones=tuple(await read_milestones(connection, after + 1, last, limit=PAGE)),
             tokens=await _touched(connection, after + 1, last, page, withdrawn),
             rolled_back=withdrawn,
             rates=await _rates(connection, head.point.time),
@@ -122,6 +124,7 @@ def _first_unsure(least: Commitment, finalized_slot: int, since: datetime | None
             (trades.c.sequence, trades.c.commitment, trades.c.position, trades.c.block_time),
             (graduations.c.sequence, graduations.c.commitment, graduations.c.position, graduations.c.block_time),
             (tokens.c.launch_sequence, tokens.c.as_of_commitment, tokens.c.created_position, tokens.c.created_at),
+            (milestones.c.sequence, milestones.c.commitment, milestones.c.position, milestones.c.block_time),
         )
     ]
     return select(func.least(*(first.scalar_subquery() for first in firsts)))
@@ -179,9 +182,11 @@ async def _touched(
 async def _withdrawn(connection: AsyncConnection, first: int, last: int) -> tuple[Withdrawn, ...]:
     query = select(retractions).where(retractions.c.sequence.between(first, last)).order_by(retractions.c.sequence)
     return tuple(
-        Withdrawn(RecordKind(kind), *record)
+        Withdrawn(RecordKind(kind), sequence, mint, time, identity, row.slot)
         for row in await connection.execute(query)
-        for kind, *record in zip(row.kinds, row.sequences, row.mints, row.block_times, row.identities, strict=True)
+        for kind, sequence, mint, time, identity in zip(
+            row.kinds, row.sequences, row.mints, row.block_times, row.identities, strict=True
+        )
     )
 
 

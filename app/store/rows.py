@@ -37,7 +37,7 @@ def trade_record(row: AnyRow) -> TradeRecord:
         block_time=to_seconds(row.block_time),
         indexed_at=row.indexed_at.astimezone(UTC),
         commitment=_certainty(row),
-        signature=_signature(row.signature),
+        signature=signature_text(row.signature),
         ordinal=row.ordinal,
         program=Protocol(row.protocol),
         venue=row.venue,
@@ -150,7 +150,7 @@ def graduation_record(row: AnyRow) -> GraduationRecord:
         position=row.position,
         block_time=block_time,
         commitment=_certainty(row),
-        signature=_signature(row.signature),
+        signature=signature_text(row.signature),
         ordinal=row.ordinal,
         mint=row.mint,
         from_protocol=Protocol(row.from_protocol),
@@ -181,7 +181,8 @@ def _certainty(row: AnyRow) -> Commitment:
     return certainty(row.commitment, unpack_position(row.position)[0], row.settled_slot)
 
 
-def _signature(stored: bytes) -> str:
+def signature_text(stored: bytes) -> str:
+    """Base58 of a stored signature."""
     return str(Signature.from_bytes(stored))
 
 

@@ -305,6 +305,20 @@ graduations = Table(
     Index("ix_graduations_token_id", "token_id"),
 )
 
+milestones = Table(
+    "milestones",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("mint", Text, nullable=False),
+    Column("block_time", _time(), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("signature", LargeBinary),
+    Column("commitment", SmallInteger, nullable=False),
+    Index("ix_milestones_block_time", "block_time"),
+    comment="Launches (kind 2) and completions (kind 3) in feed order.",
+)
+
 token_accounts = Table(
     "token_accounts",
     metadata,

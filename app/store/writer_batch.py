@@ -107,6 +107,7 @@ async def store(connection: asyncpg.Connection, books: Books, feed: FeedState, w
         trades=tuple(one.records),
         launches=tuple(one.launches),
         graduations=tuple(one.graduation_records()),
+        milestones=tuple(one.milestones),
         tokens=batch_tokens,
         rolled_back=tuple(undone.withdrawn),
         rates=newest(fresh_rates),

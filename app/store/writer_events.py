@@ -11,7 +11,7 @@ import asyncpg
 from app.domain.events import Completion, Event, Launch, Migration, PoolCreation, Trade
 from app.domain.facts import TokenFacts
 from app.domain.money import multiply
-from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
+from app.domain.records import GraduationRecord, Milestone, TokenRecord, TradeRecord
 from app.store.writer_accounts import (
     AccountBook,
     Balance,
@@ -26,6 +26,7 @@ from app.store.writer_changes import encode_changes, store_changes
 from app.store.writer_facts import fill
 from app.store.writer_firsts import note_firsts
 from app.store.writer_journal import Journal
+from app.store.writer_milestones import milestone, store_milestones
 from app.store.writer_notes import note_balances, note_tokens
 from app.store.writer_rates import RateBook
 from app.store.writer_records import graduation_record, token_record, trade_record
@@ -71,6 +72,7 @@ class OneBatch:
         self.records: list[TradeRecord] = []
         self.launches: list[int] = []
         self.confirmed: list[int] = []
+        self.milestones: list[Milestone] = []
         self._connection = connection
         self._world = books.world
         self._accounts = books.accounts
@@ -98,6 +100,7 @@ class OneBatch:
                 self._journal.note_event(event, key, trades[key].quote_usd if key in trades else None)
         self._trades = [(trades[key], state) for _, key, state in new if key in trades]
         self.taken = len(new)
+        self.milestones = [made for event, _, state in new if (made := milestone(event, state)) is not None]
         firsts = self._world.firsts.candidates(trade for trade, _ in self._trades)
         self._firsts, rows = await beside(
             note_firsts(self._connection, firsts), lambda: newest_given(self._world, balances)
@@ -120,6 +123,7 @@ class OneBatch:
         _, changes = await beside(store_balances(self._connection, balances), lambda: self._settle_all(states))
         _, records = await beside(store_changes(self._connection, changes), lambda: self._record_all(states))
         await self._journal.store(self._connection)
+        await store_milestones(self._connection, self.milestones, self.confirmed)
         if graduations := [row for state in states for row in state.graduations.values()]:
             await self._connection.execute(GRADUATIONS.upsert(), GRADUATIONS.encode(graduations))
         return records

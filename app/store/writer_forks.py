@@ -19,6 +19,7 @@ from app.store.writer_events import beside
 from app.store.writer_fork_accounts import restore_accounts
 from app.store.writer_fork_trades import remove_trades
 from app.store.writer_journal import AccountBase, Entry, Journal, Page, TokenBase, name_of
+from app.store.writer_milestones import remove_milestones
 from app.store.writer_rows import ChainKey, VenueRow
 from app.store.writer_states import (
     TokenState,
@@ -118,6 +119,7 @@ async def _withdraw(
     trades = [(entry.event, entry.key) for entry in history.gone if isinstance(entry.event, Trade)]
     removed, states = await beside(remove_trades(connection, trades), lambda: _rebuilt(former, history))
     sequences = _sequences(former, history.gone) | removed
+    await remove_milestones(connection, sequences.values())
     for mint, state in states.items():
         world.replace(mint, state)
     await restore_accounts(connection, world, accounts, former, history)
@@ -264,7 +266,7 @@ def _sequences(former: Mapping[str, TokenState], gone: Iterable[Entry]) -> dict[
 
 def _withdrawn(entry: Entry, sequences: Mapping[bytes, int]) -> Withdrawn:
     event, (time, _, identity), _ = entry
-    return Withdrawn(_KINDS[type(event)], sequences.get(identity, 0), event.mint, time, identity)
+    return Withdrawn(_KINDS[type(event)], sequences.get(identity, 0), event.mint, time, identity, event.slot)
 
 
 def _place(position: int) -> tuple[int, int | None]:

@@ -67,8 +67,8 @@ def apply(state: TokenState, event: Event, key: ChainKey) -> None:
 def confirm(state: TokenState, event: Event, key: ChainKey) -> list[int]:
     """An event that is stored came again: what follows from it is as certain as the more certain of both.
 
-    Returns the sequence of a launch or graduation that may be confirmed only now; how certain a launch was told to be,
-    nobody keeps.
+    Returns the sequence of a launch, completion or graduation that may be confirmed only now; how certain the first two
+    were told to be, nobody keeps.
     """
     row = state.row
     if (row.as_of_time, row.as_of_position) == key[:2]:
@@ -83,6 +83,8 @@ def confirm(state: TokenState, event: Event, key: ChainKey) -> list[int]:
         return []
     if graduation is not None:
         return [graduation.sequence]
+    if isinstance(event, Completion):
+        return [row.completed_sequence] if row.completed_sequence is not None else []
     return [row.launch_sequence] if isinstance(event, Launch) and row.launch_sequence is not None else []
 
 

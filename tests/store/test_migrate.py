@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
-from dumps import dump
+from dumps import TABLES, dump
 from factories import market
 from migrating import go_down, go_up
 from servers import free_port
@@ -50,10 +50,11 @@ async def test_every_migration_can_be_taken_back_and_the_later_ones_keep_what_is
 ) -> None:
     async with Writer(engine, Settings(), source="test", is_simulated=False) as writer:
         await writer.write(Work([event for event, _ in market(seed=1, length=60)]))
-    stored = await dump(database_url)
+    kept = tuple(table for table in TABLES if table != "milestones")  # the first version did not know where they were
+    stored = await dump(database_url, kept)
     await go_down(engine, "0001")
     await go_up(engine)
-    assert await dump(database_url) == stored
+    assert await dump(database_url, kept) == stored
     await go_down(engine, "base")
     await go_up(engine)
     async with engine.connect() as connection:
