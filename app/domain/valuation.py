@@ -82,6 +82,24 @@ def _progress(curve: CurveState) -> Decimal:
     return ZERO if left is None else ONE - Decimal(left) / offered
 
 
+def passed_percent(curve: CurveState, base_out: int, quote_in: int) -> bool:
+    """Whether a trade, which took so many raw tokens out of a curve and put so much raw quote in (less than 0: the
+    other way), moved its progress over a whole per cent; `curve` is after it."""
+    if curve.protocol is Protocol.METEORA_DBC:
+        sold, offered, moved = curve.real_quote_reserves, curve.migration_threshold, quote_in
+    else:
+        left, moved = _base_left(curve), base_out
+        offered = curve.initial_real_base_reserves or _offered(curve) or PUMP_BASE_SOLD
+        sold = None if left is None else offered - left
+    if sold is None or not offered:
+        return False
+    return _whole_percent(sold - moved, offered) != _whole_percent(sold, offered)
+
+
+def _whole_percent(sold: int, offered: int) -> int:
+    return min(max(100 * sold // offered, 0), 100)
+
+
 def _base_left(curve: CurveState) -> int | None:
     if curve.real_base_reserves is not None or curve.virtual_base_reserves is None:
         return curve.real_base_reserves

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from app.domain.events import Rate
 from app.domain.programs import Commitment
 from app.domain.records import Batch, Head, RecordKind, TokenRecord, Withdrawn
-from app.live.keys import graduation_router, launch_router, trade_router
+from app.live.keys import graduation_router, launch_router, lifecycle_router, trade_router
 from app.live.moment import Moment
 from app.live.steps import Step
 
@@ -41,6 +41,8 @@ class Feed:
         self.trades = trade_router()
         self.launches = launch_router()
         self.graduations = graduation_router()
+        self.lifecycle = lifecycle_router()
+        """Launches, completions, graduations and trades, in one order."""
         self.users = 0
         self.is_closed = False
         self.taken = sequence
@@ -55,7 +57,7 @@ class Feed:
     @property
     def subscribers(self) -> int:
         """Memberships in its routers."""
-        return len(self.trades) + len(self.launches) + len(self.graduations)
+        return len(self.trades) + len(self.launches) + len(self.graduations) + len(self.lifecycle)
 
     def take(self, batch: Batch, rates: Mapping[str, Rate]) -> None:
         """The next batch; what has come before is not handed out again. Synchronous, so that nobody joins meanwhile."""
@@ -82,7 +84,7 @@ class Feed:
         self._steps.clear()
         self._step_of.clear()
         self._states.clear()
-        for router in (self.trades, self.launches, self.graduations):
+        for router in (self.trades, self.launches, self.graduations, self.lifecycle):
             router.close()
 
     def _add(self, step: Step) -> None:
@@ -142,12 +144,16 @@ class Feed:
         trades = self.trades.choose(step.trades, moment)
         launches = self.launches.choose([tokens[mint] for mint in step.launches.values()], moment)
         graduations = self.graduations.choose(step.graduations, moment)
+        lifecycle = self.lifecycle.choose(
+            step.lifecycle(tokens, self.commitment) if len(self.lifecycle) else (), moment
+        )
         self.sequence = step.last
         if step.gone:
             self._tell_gone(step.gone, moment)
         self.launches.tell(launches, moment)
         self.trades.tell(trades, moment)
         self.graduations.tell(graduations, moment)
+        self.lifecycle.tell(lifecycle, moment)
 
     def _tell_gone(self, gone: list[Withdrawn], moment: Moment) -> None:
         of_kind: dict[RecordKind, list[Withdrawn]] = {}
@@ -156,3 +162,5 @@ class Feed:
         self.trades.withdraw(of_kind.get(RecordKind.TRADE, ()), moment)
         self.launches.withdraw(of_kind.get(RecordKind.LAUNCH, ()), moment)
         self.graduations.withdraw(of_kind.get(RecordKind.GRADUATION, ()), moment)
+        steps = (RecordKind.LAUNCH, RecordKind.COMPLETION, RecordKind.GRADUATION)
+        self.lifecycle.withdraw([each for kind in steps for each in of_kind.get(kind, ())], moment)

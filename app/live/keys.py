@@ -6,15 +6,24 @@ from typing import Final, NamedTuple
 
 from app.domain.money import multiply, whole
 from app.domain.programs import Protocol, Side
-from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
+from app.domain.records import GraduationRecord, Milestone, RecordKind, TokenRecord, TradeRecord
 from app.live.routing import MINT, Key, Router
 
 TRADER: Final = "trader"
 CREATOR: Final = "creator"
 PROTOCOL: Final = "protocol"
 SIDE: Final = "side"
+KIND: Final = "kind"
 VOLUME_USD: Final = "volumeUsd"
 QUOTE_AMOUNT: Final = "quoteAmount"
+
+
+class Lifecycle(NamedTuple):
+    """A record of a token's life, or a trade, which may be a step of it, with its token after it."""
+
+    kind: RecordKind
+    record: Milestone | GraduationRecord | TradeRecord
+    token: TokenRecord | None
 
 
 class TokenState(NamedTuple):
@@ -53,6 +62,15 @@ def launch_router() -> Router[TokenRecord]:
 def graduation_router() -> Router[GraduationRecord]:
     """By mint."""
     return Router(lambda graduation: ((MINT, graduation.mint),))
+
+
+def lifecycle_router() -> Router[Lifecycle]:
+    """By kind."""
+    return Router(lambda each: (lifecycle_key(each.kind),))
+
+
+def lifecycle_key(kind: RecordKind) -> Key:
+    return KIND, kind.name
 
 
 def state_router() -> Router[TokenState]:

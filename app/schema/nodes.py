@@ -8,7 +8,7 @@ import strawberry
 
 from app.domain.records import GraduationRecord, PoolState, TokenRecord, TradeRecord
 from app.errors import InvalidInput
-from app.schema.views import CurveView, WalletView
+from app.schema.views import CurveView, LaunchpadEventView, WalletView
 
 _TYPE_NAMES: dict[type, str] = {
     TokenRecord: "Token",
@@ -17,6 +17,7 @@ _TYPE_NAMES: dict[type, str] = {
     CurveView: "BondingCurve",
     PoolState: "Pool",
     WalletView: "Wallet",
+    LaunchpadEventView: "LaunchpadEvent",
 }
 _MAX_ID_CHARACTERS = 300
 

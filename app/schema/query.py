@@ -18,6 +18,7 @@ from app.schema.directives import Cost
 from app.schema.enums import CandleFill, ChartUnit
 from app.schema.graduations import graduation_page, pool_at
 from app.schema.inputs import TokenFilter, TokenOrder, TradeFilter, TradeOrder
+from app.schema.launchpad_stream import launchpad_event_at
 from app.schema.nodes import Node, parse_global_id
 from app.schema.pagination import GraduationEventConnection, Page, TokenConnection, TradeConnection
 from app.schema.pools import Pool
@@ -93,6 +94,7 @@ _FETCHERS: dict[str, Callable[[Context, str], Awaitable[object | None]]] = {
     "BondingCurve": _fetch_curve,
     "Pool": _fetch_pool,
     "Wallet": _fetch_wallet,
+    "LaunchpadEvent": launchpad_event_at,
 }
 
 

@@ -16,9 +16,11 @@ from app.live.routing import Condition
 from app.schema.arguments import check_address
 from app.schema.candle_stream import CandleStreamPayload, candle_stream_plan
 from app.schema.context import Context, Info
-from app.schema.enums import CandleFill, ChartUnit
+from app.schema.enums import CandleFill, ChartUnit, LaunchpadEventType
 from app.schema.graduations import GraduationEvent
 from app.schema.inputs import StreamDelivery, StreamStart, StringFilter, TokenFilter, TradeFilter
+from app.schema.launchpad_stream import LaunchpadStreamPayload, launchpad_stream_plan
+from app.schema.lifecycle import Chosen
 from app.schema.packing import OneByOne
 from app.schema.plans import Options, Plan
 from app.schema.price_stream import PriceStreamPayload, price_stream_plan
@@ -103,6 +105,18 @@ async def _trade_stream(
     return await trade_stream_plan(info.context, filter or None, start or None, delivery or None, commitment)  # type: ignore[return-value]
 
 
+async def _launchpad_stream(
+    info: Info,
+    types: list[LaunchpadEventType] | None = UNSET,
+    filter: TokenFilter | None = UNSET,
+    start: StreamStart | None = UNSET,
+    delivery: StreamDelivery | None = UNSET,
+    commitment: Commitment | None = Commitment.CONFIRMED,
+) -> AsyncGenerator[LaunchpadStreamPayload, None]:
+    chosen = Chosen.of(types if isinstance(types, list) else None, filter or None)
+    return await launchpad_stream_plan(info.context, chosen, start or None, delivery or None, commitment)  # type: ignore[return-value]
+
+
 async def _price_stream(
     info: Info, mint_addresses: list[str], delivery: StreamDelivery | None = UNSET
 ) -> AsyncGenerator[PriceStreamPayload, None]:
@@ -147,6 +161,9 @@ class Subscription:
     trade_stream = strawberry.subscription(
         resolver=_trade_stream,
         description="Trades that a filter selects, across tokens, from any stored point to live in one stream.",
+    )
+    launchpad_stream = strawberry.subscription(
+        resolver=_launchpad_stream, description="Lifecycle records that a filter selects."
     )
     candle_stream = strawberry.subscription(
         resolver=_candle_stream, description="History of one chart, then its changes."

@@ -6,9 +6,9 @@ So a trade is judged alike when it is live and years later; `app.store.measures`
 from decimal import Decimal
 
 from app.domain.money import whole
-from app.domain.programs import Protocol, Stage, TradeProgram
+from app.domain.programs import Protocol, Side, Stage, TradeProgram
 from app.domain.records import ChainPoint, CurveState, TokenRecord, TradeRecord
-from app.domain.valuation import ONE, PUMP_SUPPLY, progress
+from app.domain.valuation import ONE, PUMP_SUPPLY, passed_percent, progress
 from app.live.moment import Moment
 
 
@@ -69,6 +69,14 @@ class Traded:
     def progress(self) -> Decimal:
         """Part of the curve sold after the trade; all of it where the trade was on a pool."""
         return ONE if self._is_on_pool else progress(self._curve)
+
+    @property
+    def passed_percent(self) -> bool:
+        """Whether it moved the progress of a curve over a whole per cent, up or down."""
+        sign = 1 if self._trade.side is Side.BUY else -1
+        return not self._is_on_pool and passed_percent(
+            self._curve, sign * self._trade.base_amount, sign * self._trade.quote_amount
+        )
 
     @property
     def _is_on_pool(self) -> bool:

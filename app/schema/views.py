@@ -5,10 +5,10 @@ from decimal import Decimal
 import msgspec
 
 from app.domain.candles import Candle
-from app.domain.programs import TradeProgram
-from app.domain.records import ChainPoint, CurveState, TokenRecord
+from app.domain.programs import Commitment, TradeProgram
+from app.domain.records import ChainPoint, CurveState, GraduationRecord, TokenRecord
 from app.domain.valuation import Rates
-from app.schema.enums import ChartUnit, StatsWindow
+from app.schema.enums import ChartUnit, LaunchpadEventType, StatsWindow
 from app.store.statistics import PastPrice, WindowStats
 
 
@@ -91,3 +91,18 @@ class StatsView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Newest spot in quote tokens."""
     price_usd: Decimal | None
     sol_usd: Decimal | None
+
+
+class LaunchpadEventView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A lifecycle record with its token."""
+
+    key: str
+    cursor: str
+    type: LaunchpadEventType
+    token: TokenRecord
+    curve_progress: float | None
+    graduation: GraduationRecord | None = None
+    signature: str | None = None
+    slot: int
+    timestamp: int
+    commitment: Commitment

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Numeric, case, cast, func, literal, null, select
+from sqlalchemy import ColumnElement, FromClause, Numeric, and_, case, cast, func, literal, null, select
 
-from app.domain.programs import Protocol, Stage, TradeProgram
+from app.domain.programs import Protocol, Side, Stage, TradeProgram
 from app.domain.valuation import ONE, PUMP_BASE_KEPT, PUMP_BASE_SOLD, PUMP_SUPPLY
 from app.store.tables import tokens, trades, venues
 
@@ -72,6 +72,25 @@ def trade_liquidity() -> Number:
 def trade_progress() -> Number:
     """Part of the curve sold after a trade, 0 to 1; 1 of a trade on a pool, which a full curve came before."""
     return case((venues.c.kind == TradeProgram.AMM_POOL, literal(ONE, Numeric)), else_=_progress(trades))
+
+
+def trade_passed_percent() -> ColumnElement[bool]:
+    """`app.domain.valuation.passed_percent` of a trade on a curve; in whole numbers, so that it is exact."""
+    sign = case((trades.c.side == Side.BUY, 1), else_=-1)
+    is_dbc = venues.c.protocol == Protocol.METEORA_DBC
+    left = func.coalesce(trades.c.real_base_reserves, trades.c.virtual_base_reserves - PUMP_BASE_KEPT)
+    of_pump = func.coalesce(
+        func.nullif(venues.c.initial_real_base_reserves, 0), func.nullif(_offered(trades), 0), PUMP_BASE_SOLD
+    )
+    offered = case((is_dbc, venues.c.migration_threshold), else_=of_pump)
+    sold = case((is_dbc, trades.c.real_quote_reserves), else_=of_pump - left)
+    moved = sign * case((is_dbc, trades.c.quote_amount), else_=trades.c.base_amount)
+    passed = _whole_percent(sold - moved, offered) != _whole_percent(sold, offered)
+    return and_(venues.c.kind == TradeProgram.BONDING_CURVE, passed)
+
+
+def _whole_percent(sold: Number, offered: Number) -> Number:
+    return func.least(func.greatest(func.div(100 * sold, func.nullif(offered, 0)), 0), 100)
 
 
 def quote_usd(quote_mint: Number, rates: Mapping[str, Decimal]) -> Number:

@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, func, select, unio
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.events import pack_position
-from app.domain.records import GraduationRecord, TokenRecord, TradeRecord
+from app.domain.records import GraduationRecord, Milestone, TokenRecord, TradeRecord
 from app.store.graduations import read_graduations_by_sequence, select_graduations
+from app.store.milestones import read_milestones, select_milestones
 from app.store.rows import to_seconds, to_time
-from app.store.tables import feed, graduations, retractions, tokens, trades
+from app.store.tables import feed, graduations, milestones, retractions, tokens, trades
 from app.store.tokens import read_launches
 from app.store.trades import read_trades_by_sequence, select_trades
 
@@ -65,6 +66,10 @@ GRADUATIONS: Final[Kind[GraduationRecord]] = Kind(
     read_graduations_by_sequence,
 )
 
+MILESTONES: Final[Kind[Milestone]] = Kind(
+    milestones.c.sequence, milestones.c.block_time, milestones.c.position, select_milestones, read_milestones
+)
+
 
 async def read_after(
     engine: AsyncEngine, kind: Kind[R], after: int, last: int, clause: Clause = None, limit: int = PAGE
@@ -85,19 +90,25 @@ async def read_after(
 async def read_last(engine: AsyncEngine, kind: Kind[Any], count: int, last: int, clause: Clause = None) -> int:
     """The sequence after which the newest `count` records up to `last` come that `clause` selects; 0 where there are
     no more than that."""
+    if not count:
+        return last
+    newest = await read_newest(engine, kind, count, last, clause)
+    return newest[-1] - 1 if len(newest) == count else 0
+
+
+async def read_newest(engine: AsyncEngine, kind: Kind[Any], count: int, last: int, clause: Clause = None) -> list[int]:
+    """Sequences of the newest `count` records up to `last` that `clause` selects, newest first."""
+    found: list[int] = []
     span = _SPAN
     async with engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        while last > 0 and count > 0:
+        while last > 0 and len(found) < count:
             first = max(last - span + 1, 1)
             query = kind.selected().with_only_columns(kind.sequence).where(kind.sequence.between(first, last))
             query = query if clause is None else query.where(clause)
-            newest = (await autocommit.scalars(query.order_by(kind.sequence.desc()).limit(count))).all()
-            count -= len(newest)
-            if not count:
-                return int(newest[-1]) - 1
+            found += (await autocommit.scalars(query.order_by(kind.sequence.desc()).limit(count - len(found)))).all()
             last, span = first - 1, min(4 * span, _WIDEST)
-    return 0 if count else last
+    return found
 
 
 async def read_start_at(engine: AsyncEngine, kind: Kind[Any], time: datetime) -> Start:
