@@ -69,7 +69,9 @@ CASES: Final[Mapping[str, Case]] = {
     "variables": Case(
         "5,000 different variables, an event for each", 5_000, ("--in-flight", "50"), 5_000, (*OURS, *PEERS)
     ),
-    "topics": Case("1,000 subscribers of 50 tokens, 32 events in flight", 1_000, ("--in-flight", "32"), 50),
+    "topics": Case(
+        "1,000 subscribers of 50 tokens, 32 events in flight", 1_000, ("--in-flight", "32"), 50, (*OURS, *PEERS)
+    ),
     "idle": Case("5,000 subscribed sockets without events", 5_000, ("--idle",), figure="kib_per_connection"),
     "latency": Case("1,000 subscribers, 10,000 deliveries a second", 1_000, ("--rate", "10"), figure="p99_ms"),
     "redis": Case("as `one`, fed through Redis", 1_000, ("--in-flight", "1"), servers=("redis",)),
@@ -123,9 +125,9 @@ def load(case: Case, server: Sequence[str], over: Market, seconds: float) -> dic
     if not done.stdout:
         sys.exit(f"The load generator failed: {done.stderr}")
     figures: dict[str, float] = json.loads(done.stdout)
-    figures["faults"] = sum(figures.pop(name) for name in ("missing", "bad", "other", "closed"))
+    figures["faults"] = sum(abs(figures.pop(name)) for name in ("missing", "bad", "other", "closed"))
     if figures["faults"]:
-        print(f"{case.about}: {done.stderr[:500]}", file=sys.stderr)
+        print(f"{case.about}: {figures['faults']} faults. {done.stderr[:500]}", file=sys.stderr)
     return figures
 
 
