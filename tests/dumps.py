@@ -13,8 +13,8 @@ from app.domain.candles import Interval, fold
 from app.domain.records import TradeRecord
 
 TABLES = (
-    "tokens", "venues", "trades", "token_traders", "candles_1m", "candles_1h", "candles_1d", "graduations", "milestones",
-    "token_accounts", "token_stats", "rates", "checkpoints", "dead_letters", "feed", "wallets",
+    "tokens", "venues", "trades", "token_traders", "candles_1m", "candles_1h", "candles_1d", "graduations",
+    "milestones", "token_accounts", "token_stats", "rates", "checkpoints", "dead_letters", "feed", "wallets",
 )  # fmt: skip
 LEFT_OUT = {
     "id", "finalized_time", "indexed_at", "first_seen_at", "resolved_at",

@@ -38,8 +38,7 @@ async def newest(node: Running, port: int) -> int:
 async def test_a_made_up_chain_moves_until_it_is_stopped(home: Path) -> None:
     port, geyser_port = free_port(), free_port()
     options = ("--speed", "40", "--fork-every", "10", "--port", str(port), "--geyser-port", str(geyser_port))
-    options += ("--prepare", "4", "--keep", "8")
-    node = await start("node", *options, folder=home)
+    node = await start("node", *options, "--prepare", "4", "--keep", "8", folder=home)
     first = await newest(node, port)
     async with asyncio.timeout(START_SECONDS):
         while await newest(node, port) < first + 20:

@@ -1,6 +1,7 @@
 """How certain a record must be before a subscriber hears of it: each level is the same feed, later."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from factories import SLOT0, T0, trade
@@ -38,7 +39,7 @@ async def told(listener: Listener, count: int) -> list[tuple[int, str]]:
     return found
 
 
-async def opened(server: Server, commitment: Commitment, **variables: object) -> Listener:
+async def opened(server: Server, commitment: Commitment, **variables: Any) -> Listener:
     return await server.live(STREAM, commitment=commitment.name, **variables)
 
 
