@@ -53,7 +53,7 @@ lock: ## Writes requirements*.txt again from pyproject.toml (needs uv)
 	$(LOCK) --group node -o requirements-node.txt
 
 clean: ## Removes what install and run made here, the local store too
-	rm -rf $(VENV) .curvecast app/transport/graphiql web/node_modules bench/peers/node_modules
+	rm -rf $(VENV) .curvecast app/transport/graphiql web/node_modules bench/peers/node_modules tests/clients/node_modules
 
 help: ## Prints this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
