@@ -10,7 +10,7 @@ from app.cancellation import heed
 from app.execution.errors import format_exception
 from app.execution.operations import Operation, Operations, RequestRefused
 from app.execution.requests import GraphQLRequest
-from app.fanout.groups import Group, Key, Surroundings
+from app.fanout.groups import Group, Key, Surroundings, Turns
 from app.fanout.members import Member
 from app.fanout.replays import Replay
 from app.fanout.resuming import beginning_only
@@ -19,6 +19,8 @@ from app.live.hub import Hub
 from app.live.moment import Moment
 from app.schema.plans import Plan
 
+_READS_AT_ONCE: Final = 3
+"""For each of the two kinds; the pool has eight connections unless told otherwise."""
 _DOCUMENTS: Final = 1_000
 """Documents of which is remembered which of their variables only begin a subscription."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -30,7 +32,7 @@ class Fanout:
     def __init__(self, operations: Operations, hub: Hub, context_of: Callable[[Moment], Any], limit: int) -> None:
         self._operations = operations
         self._hub = hub
-        self._around = Surroundings(context_of, self._now, limit)
+        self._around = Surroundings(context_of, self._now, limit, Turns(_READS_AT_ONCE))
         self._groups: dict[Key, Group[Any]] = {}
         self._live: dict[Key, Group[Any]] = {}
         """The same for requests, with all their variables, of which is known that they ask for nothing stored."""

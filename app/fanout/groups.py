@@ -38,6 +38,16 @@ _TOO_SLOW: Final = (
 _ENDED: Final = "The stream ended on the server's side. Subscribe again after the last cursor."
 
 
+class Turns:
+    """Reads of the store that may run at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        self.before = asyncio.Semaphore(at_once)
+        """Of members that have not joined: they may wait long."""
+        self.after = asyncio.Semaphore(at_once)
+        """Of members that have: what comes meanwhile fills their backlogs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all groups of a process share."""
@@ -48,6 +58,8 @@ class Surroundings:
     """A step without records."""
     limit: int
     """Records that may wait for one member, or for one group's next turn."""
+    turns: Turns
+    """Of the replays: when thousands resume at once, they leave connections to others."""
 
 
 class Group(Generic[R]):
@@ -208,6 +220,11 @@ class Group(Generic[R]):
     def now(self) -> Moment:
         """A step without records."""
         return self._around.now(self.feed)
+
+    @property
+    def turns(self) -> Turns:
+        """One is taken for each read of the store."""
+        return self._around.turns
 
     async def made(self, events: Sequence[Event], moment: Moment) -> list[Payload]:
         """Payloads that only one member gets: stored records, or records with a gap before them."""

@@ -43,7 +43,8 @@ class Replay(Generic[R]):
         """The present first: what the group sends while it is read comes after it, if it is newer."""
         while not self._member.is_over:
             self._group.join(self._member, is_replaying=True)
-            sequence, records = await opening()
+            async with self._group.turns.after:
+                sequence, records = await opening()
             await self._send(records)
             if self._group.roster.release(self._member, partial(_is_newer, sequence, list(records))):
                 return
@@ -54,28 +55,30 @@ class Replay(Generic[R]):
         await self._take_back(after)
         while not self._member.is_over:
             # However much is stored, it is read before joining: what comes meanwhile then waits in the store.
-            after = await self._send_stored(after, self._group.seam)
+            after = await self._send_stored(after, self._group.seam, self._group.turns.before)
             seam = self._group.join(self._member, is_replaying=True)
-            after = await self._send_stored(after, seam)
+            after = await self._send_stored(after, seam, self._group.turns.after)
             if self._group.roster.release(self._member, lambda payload: True):
                 return
 
     async def _take_back(self, after: int) -> None:
         """What the client got before its cursor and has left the chain since."""
-        if self._plan.read_withdrawn is None:
+        if self._plan.read_withdrawn is None or after >= self._group.feed.sequence:
             return
-        left = await self._plan.read_withdrawn(after, self._group.feed.sequence)
+        async with self._group.turns.before:
+            left = await self._plan.read_withdrawn(after, self._group.feed.sequence)
         gone = [each for each in left if each.sequence <= after]
         moment = self._group.now()
         event = self._plan.packing.withdrawn(gone, self._plan.cursor_at(after) or "", _told(moment))
         if gone and event is not None:
             await self._send_events([event], moment)
 
-    async def _send_stored(self, after: int, last: int) -> int:
+    async def _send_stored(self, after: int, last: int, turn: asyncio.Semaphore) -> int:
         """Sends what is stored in (after, last]; `last`."""
         assert self._plan.read is not None
         while after < last:
-            page = await self._plan.read(after, last)
+            async with turn:
+                page = await self._plan.read(after, last)
             await self._send(page)
             after = self._plan.sequence_of(page[-1]) if len(page) >= self._plan.page else last
         return last
