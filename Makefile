@@ -39,7 +39,7 @@ proto: $(VENV)/.dev ## Writes the gRPC messages from indexer/sources/geyser/geys
 migration: $(VENV)/.dev ## Writes a new migration from app/store/tables.py (m="what changes"; needs CURVECAST_DATABASE_URL)
 	$(BIN)/alembic revision --autogenerate -m "$(m)"
 
-bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, sources, latency, fanout, query, refusals, simulate)
+bench: $(VENV)/.dev ## Runs bench/B.py and prints its ratios (B=decode, block, ingest, backfill, forks, sources, latency, fanout, query, reconnects, refusals, simulate)
 	$(BIN)/python bench/$(B).py
 
 bench-peers: bench/peers/node_modules ## Installs the servers that B=query and B=fanout measure beside ours (needs Node 20 and npm)
