@@ -50,7 +50,8 @@ class Replay(Generic[R]):
                 return
 
     async def _catch_up(self, after: int) -> None:
-        while self._group.feed.sequence < after and not self._group.feed.is_closed:  # noqa: ASYNC110  # rare: another process is ahead, and its cursor too
+        # Rare: another process is ahead of this one, or the cursor is of a record that waits for the group's next turn.
+        while self._group.seam < after and not self._group.feed.is_closed:  # noqa: ASYNC110  # nobody tells when it moves
             await asyncio.sleep(_WAIT_SECONDS)
         await self._take_back(after)
         while not self._member.is_over:

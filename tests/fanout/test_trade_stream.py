@@ -156,6 +156,22 @@ async def test_an_interval_lets_one_payload_through_at_a_time(engine: AsyncEngin
         assert all(later - earlier > 0.14 for earlier, later in itertools.pairwise(listener.times))
 
 
+async def test_a_cursor_of_a_trade_that_waits_for_its_turn_repeats_nothing(engine: AsyncEngine) -> None:
+    paced = {"intervalMs": 1_500, "maxBatch": 1_000}
+    async with running_hub(engine) as hub:
+        server = await serve(engine, hub)
+        first = await opened(server, delivery=paced, start={"last": 0})
+        await feed(engine, hub.bus.publish, SEED, 60)
+        known = await stored(engine)
+        await until(lambda: hub.sequence >= known[-1].sequence)
+        again = server.listen(STREAM, delivery=paced, start={"cursor": server.cursor(known[-1].sequence)})
+        assert len(await trades(first, len(known))) == len(known)
+        await until(lambda: again.task is not None and again.task.done())
+        await feed(engine, hub.bus.publish, SEED, 90, start=60)
+        new = (await stored(engine))[len(known) :]
+        assert [trade["signature"] for trade in await trades(again, len(new))] == signatures(new)
+
+
 async def test_merged_trades_add_up_and_say_how_many_they_are(engine: AsyncEngine) -> None:
     async with running_hub(engine) as hub:
         listener = await opened(
