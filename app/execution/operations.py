@@ -150,10 +150,6 @@ class Operations:
             raise RequestRefused([format_error(error) for error in executor])
         return executor
 
-    async def _execute(self, operation: Operation, root_value: object, context: object) -> ExecutionResult:
-        result = self._begin(operation, root_value, context)
-        return await result if isawaitable(result) else result
-
     def _begin(
         self, operation: Operation, root_value: object, context: object
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
